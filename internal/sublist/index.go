@@ -1,0 +1,241 @@
+package sublist
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/natsd/natsd/internal/subject"
+)
+
+// Index finds the subscriptions that match a subject. One serves one account. Any number of Readers match at the same
+// time as any number of goroutines insert and remove. New makes one; the zero value is of no use.
+type Index[T comparable] struct {
+	hasher hasher    // set by New, never written again
+	none   Result[T] // the empty result; set by New, never written again
+
+	// Loaded by every match without a lock; stored with mu held. Only changes of wildcard patterns and growth store
+	// here, so that a SUB or UNSUB on a literal subject leaves the cache line of other cores alone.
+	generation atomic.Uint64              // number of wildcard changes announced
+	leaves     tableRef[leaf[T]]          // by literal subject: subscriptions and cached results
+	root       atomic.Pointer[branch[T]]  // wildcard patterns; nil: there are none
+	changes    atomic.Pointer[changeRing] // the latest wildcard changes; nil: there were none
+	doorkeeper doorkeeper                 // decides which subjects are worth a cache entry
+
+	_ [64]byte // keeps what follows off the cache line above
+
+	count   atomic.Int64 // subscriptions; stored with mu held
+	waiting atomic.Int32 // goroutines in Insert and Remove that want mu
+	mu      struct {     // guards everything inside it, and every store to the table, the trie and their sets
+		sync.Mutex
+		literals int    // literal subjects with a subscription
+		patterns int    // wildcard patterns with a subscription
+		lastID   uint32 // Result.id given out last
+		cache    cacheState[T]
+	}
+}
+
+// leaf is what the index knows about one literal subject: it has subscriptions, or a cached result, or both.
+type leaf[T comparable] struct {
+	set atomic.Pointer[Result[T]] // subscriptions on just this subject, nil if there are none
+
+	// cached is everything that matches the subject, wildcards included; nil if unknown. It takes account of all
+	// wildcard changes up to generation, and of set always.
+	cached     atomic.Pointer[Result[T]]
+	generation atomic.Uint64
+}
+
+// Stats is a snapshot of the size of an Index.
+type Stats struct {
+	Subscriptions int    // what Count returns
+	Literals      int    // literal subjects that have subscriptions
+	Patterns      int    // wildcard patterns that have subscriptions
+	CacheEntries  int    // subjects without subscriptions of their own for which a result is cached
+	Generation    uint64 // changes of wildcard patterns so far
+}
+
+// New returns an empty index, which takes some 300 bytes. Tables come with the first subscriptions.
+func New[T comparable]() *Index[T] { return newLimited[T](maxCacheEntries) }
+
+func newLimited[T comparable](cacheEntries int) *Index[T] {
+	x := &Index[T]{hasher: newHasher()}
+	x.none.kind = set
+	x.mu.cache.limit = cacheEntries
+	return x
+}
+
+// Insert adds v under pattern, as a member of the queue group named queue or, if that is "", as a plain subscription.
+// The same v may be added more than once and then counts as often. pattern must pass subject.ValidSubscription; it
+// is copied if it is not known yet, queue is kept as it is.
+//
+// Insert returns the pattern as a string that all subscriptions on it share, so that the caller needs no copy. Every
+// Match that starts after Insert has returned sees v. Locks: takes x.mu.
+func (x *Index[T]) Insert(pattern []byte, queue string, v T) (canonical string) {
+	text := view(pattern)
+	wildcard := subject.HasWildcard(text)
+	x.lock()
+	defer x.mu.Unlock()
+	x.count.Add(1)
+	if wildcard {
+		return x.insertWildcardLocked(text, queue, v)
+	}
+	return x.insertLiteralLocked(text, queue, v)
+}
+
+// Remove takes one v under pattern and queue out of the index and reports whether it was there. No Match that starts
+// after Remove has returned finds it. Cost: O(subscriptions on the pattern). Locks: takes x.mu.
+func (x *Index[T]) Remove(pattern string, queue string, v T) bool {
+	wildcard := subject.HasWildcard(pattern)
+	x.lock()
+	defer x.mu.Unlock()
+	var found bool
+	if wildcard {
+		found = x.removeWildcardLocked(pattern, queue, v)
+	} else {
+		found = x.removeLiteralLocked(pattern, queue, v)
+	}
+	if found {
+		x.count.Add(-1)
+	}
+	return found
+}
+
+// lock locks x.mu for a change. Matches that would like to fill the cache stand back as long as one waits: they
+// come so thick and fast that a change would lose the race for the mutex for up to a millisecond.
+func (x *Index[T]) lock() {
+	x.waiting.Add(1)
+	x.mu.Lock()
+	x.waiting.Add(-1)
+}
+
+// tryLock locks x.mu for the cache if nobody else needs it.
+func (x *Index[T]) tryLock() bool { return x.waiting.Load() == 0 && x.mu.TryLock() }
+
+// Count returns the number of subscriptions. Locks: none.
+func (x *Index[T]) Count() int { return int(x.count.Load()) }
+
+// Stats returns the sizes of x. Locks: takes x.mu.
+func (x *Index[T]) Stats() Stats {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return Stats{
+		Subscriptions: x.Count(),
+		Literals:      x.mu.literals,
+		Patterns:      x.mu.patterns,
+		CacheEntries:  x.mu.cache.entries,
+		Generation:    x.generation.Load(),
+	}
+}
+
+func (x *Index[T]) insertLiteralLocked(text, queue string, v T) string {
+	hash := slotHash(x.hasher.hash(text))
+	e := x.leaves.Load().findHash(hash, text)
+	if e != nil {
+		old := e.payload.set.Load()
+		if old == nil {
+			x.mu.literals++
+			x.promotedLocked()
+		}
+		x.replaceLocked(&e.payload, old.with(queue, v, x.nextIDLocked()))
+		return e.key
+	}
+	e = newEntry[leaf[T]](text, hash)
+	x.replaceLocked(&e.payload, (*Result[T])(nil).with(queue, v, x.nextIDLocked()))
+	x.leaves.add(x.hasher, e)
+	x.mu.literals++
+	return e.key
+}
+
+func (x *Index[T]) removeLiteralLocked(text, queue string, v T) bool {
+	e := x.leaves.Load().findHash(slotHash(x.hasher.hash(text)), text)
+	if e == nil {
+		return false
+	}
+	next, found := e.payload.set.Load().without(queue, v, x.nextIDLocked())
+	switch {
+	case !found:
+		return false
+	case next == nil:
+		x.mu.literals--
+		x.killLocked(e)
+	default:
+		x.replaceLocked(&e.payload, next)
+	}
+	return true
+}
+
+// replaceLocked makes next the set of l. The store to l.set is the moment of the change: no cached result is in the
+// way of it before or after. If no wildcard pattern had a part in the cached result, next is the new one at once,
+// otherwise the next match merges again.
+func (x *Index[T]) replaceLocked(l *leaf[T], next *Result[T]) {
+	alone := x.aloneLocked(l)
+	l.cached.Store(nil)
+	l.set.Store(next)
+	if alone {
+		l.cached.Store(next)
+		l.generation.Store(x.generation.Load())
+	}
+}
+
+// aloneLocked reports whether it is known that no wildcard pattern matches the subject of l.
+func (x *Index[T]) aloneLocked(l *leaf[T]) bool {
+	if x.root.Load() == nil {
+		return true
+	}
+	cached, old := l.cached.Load(), l.set.Load()
+	return cached != nil && l.generation.Load() >= x.generation.Load() &&
+		(cached == old || (old == nil && cached == &x.none))
+}
+
+func (x *Index[T]) insertWildcardLocked(text, queue string, v T) string {
+	root := x.root.Load()
+	if root == nil {
+		root = new(branch[T])
+		x.root.Store(root)
+	}
+	place := root.grow(x.hasher, text)
+	old := place.set.Load()
+	if old == nil {
+		x.mu.patterns++
+		*place.pattern = strings.Clone(text)
+	}
+	x.announceLocked(*place.pattern)
+	place.set.Store(old.with(queue, v, x.nextIDLocked()))
+	x.oweLocked(setUnits)
+	return *place.pattern
+}
+
+func (x *Index[T]) removeWildcardLocked(text, queue string, v T) bool {
+	root := x.root.Load()
+	place, found := root.find(text)
+	if !found {
+		return false
+	}
+	old := place.set.Load()
+	next, found := old.without(queue, v, x.nextIDLocked())
+	if !found {
+		return false
+	}
+	x.announceLocked(*place.pattern)
+	place.set.Store(next)
+	x.oweLocked(setUnits + old.size())
+	if next != nil {
+		return true
+	}
+	x.mu.patterns--
+	*place.pattern = ""
+	if root.prune(text) {
+		x.root.Store(nil)
+		x.dropCacheLocked()
+	}
+	return true
+}
+
+func (x *Index[T]) nextIDLocked() uint32 {
+	x.mu.lastID++
+	return x.mu.lastID
+}
+
+// view returns b as a string without a copy. The string is good only until b is written to: what is kept is cloned.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

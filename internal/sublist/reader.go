@@ -1,0 +1,140 @@
+package sublist
+
+import "github.com/natsd/natsd/internal/subject"
+
+// Reader matches subjects for one goroutine at a time. The zero value is ready. It is three words until its first
+// match of a subject that is not cached, and must not be copied after use.
+//
+// A Reader remembers its last subject's entry, so that a run of messages on one subject skips the lookup.
+type Reader[T comparable] struct {
+	index   *Index[T]       // last belongs to it
+	last    *entry[leaf[T]] // entry of the last subject that had one; may have left the table since
+	scratch *scratchpad[T]
+}
+
+// scratchpad is the memory for results that are not cached.
+type scratchpad[T comparable] struct {
+	sets   []*Result[T]
+	result Result[T]
+	merger merger[T]
+}
+
+// Reset drops every reference to an index and its subscriptions, and all memory, for a Reader that is put aside.
+func (r *Reader[T]) Reset() { *r = Reader[T]{} }
+
+// Match returns the subscriptions in x that match subject, never nil. If exactly one pattern matches, that is the
+// pattern's own set, the same pointer for every subject and every Reader. subject is not kept. Bytes '*' and '>' in it
+// have no special meaning; if it has an empty token, nobody matches (docs/spec/client-protocol.md §6.3).
+//
+// The result reflects every Insert and Remove that returned before Match was called, and any part of those under way.
+//
+// Hot path: once per message. 0 allocs/op in steady state (TestMatchAllocs, BenchmarkMatch).
+// Fast path: same subject as the last time. Slow path: lookup, then miss. Locks: none that it would wait for.
+func (r *Reader[T]) Match(x *Index[T], subject []byte) *Result[T] {
+	// The order of loads matters: a leaf whose generation is at least the one of the index, loaded before, holds
+	// a result that was right at some time since this match began.
+	generation := x.generation.Load()
+	if e := r.last; e != nil && r.index == x && e.key == string(subject) && e.payload.generation.Load() >= generation {
+		if cached := e.payload.cached.Load(); cached != nil {
+			return cached
+		}
+	}
+	return r.lookup(x, view(subject), generation)
+}
+
+// lookup is Match by way of the table.
+func (r *Reader[T]) lookup(x *Index[T], text string, generation uint64) *Result[T] {
+	hash := x.hasher.hash(text)
+	e := x.leaves.Load().findHash(slotHash(hash), text)
+	if e == nil {
+		if x.root.Load() == nil {
+			return &x.none
+		}
+		return r.missing(x, text, hash)
+	}
+	if cached := e.payload.current(x, text, generation); cached != nil {
+		r.index, r.last = x, e
+		if e.mark.Load() == markIdle {
+			e.mark.CompareAndSwap(markIdle, markUsed)
+		}
+		return cached
+	}
+	return r.fill(x, e, text, hash)
+}
+
+// missing is Match for a subject that has no entry while there are wildcard patterns.
+func (r *Reader[T]) missing(x *Index[T], text string, hash uint64) *Result[T] {
+	if !subject.WellFormed(text) {
+		return &x.none
+	}
+	if len(text) <= maxCachedSubject {
+		seen, grow := x.doorkeeper.admit(hash)
+		if seen {
+			return r.fill(x, nil, text, hash)
+		}
+		if grow && x.tryLock() {
+			x.doorkeeper.grow()
+			x.mu.Unlock()
+		}
+	}
+	return r.uncached(x, nil, text)
+}
+
+// fill computes the result for text and caches it, unless a writer is busy: a match does not wait.
+func (r *Reader[T]) fill(x *Index[T], e *entry[leaf[T]], text string, hash uint64) *Result[T] {
+	if x.tryLock() {
+		entry, result := x.fillLocked(hash, text)
+		x.mu.Unlock()
+		if result != nil {
+			r.index, r.last = x, entry
+			return result
+		}
+	}
+	return r.uncached(x, e, text)
+}
+
+// uncached computes the result for text, whose entry is e, nil if it has none.
+func (r *Reader[T]) uncached(x *Index[T], e *entry[leaf[T]], text string) *Result[T] {
+	if r.scratch == nil {
+		r.scratch = &scratchpad[T]{sets: make([]*Result[T], 0, 8)}
+	}
+	sets := r.scratch.sets[:0]
+	if e != nil {
+		if own := e.payload.set.Load(); own != nil {
+			sets = append(sets, own)
+		}
+	}
+	if root := x.root.Load(); root != nil {
+		sets = root.collect(text, sets)
+	}
+	r.scratch.sets = sets
+	switch len(sets) {
+	case 0:
+		return &x.none
+	case 1:
+		return sets[0]
+	}
+	r.scratch.merger.merge(&r.scratch.result, sets)
+	return &r.scratch.result
+}
+
+// current returns the cached result of e, nil if it may be out of date. A result that is older than the latest
+// wildcard changes, none of which concerns the subject, is marked as up to date.
+//
+// The store races with those of other readers and of fillLocked, and may set the generation back. That does no harm:
+// a result is right for all generations from when it was filled until the stored one, as long as fillLocked stores
+// the generation of its time, which cannot be below one loaded earlier.
+func (l *leaf[T]) current(x *Index[T], text string, generation uint64) *Result[T] {
+	known := l.generation.Load()
+	if known >= generation {
+		return l.cached.Load()
+	}
+	if !x.unaffected(text, known, generation) {
+		return nil
+	}
+	cached := l.cached.Load()
+	if cached != nil {
+		l.generation.Store(generation)
+	}
+	return cached
+}
