@@ -1,0 +1,89 @@
+package logsink
+
+import (
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/rs/zerolog"
+)
+
+// maxKeptLine is the size in bytes up to which the buffer of a line is kept for the next one.
+const maxKeptLine = 64 << 10
+
+// ErrNotFile is returned by Reopen when the lines do not go to a file.
+var ErrNotFile = errors.New("the log does not go to a file")
+
+// Text is a zerolog writer that renders events as classic lines. Every line is written whole, with one
+// call of the output's Write. All methods may be called from any goroutine.
+type Text struct {
+	format Format // set by NewText, never written again
+	mu     struct {
+		sync.Mutex
+		out  io.Writer
+		line []byte // reused for every line
+	}
+}
+
+// NewText returns a Text that writes lines in the given format to out. It does not close out.
+func NewText(out io.Writer, format Format) *Text {
+	t := &Text{format: format}
+	t.mu.out = out
+	return t
+}
+
+// Write renders one event whose level is inside it. Bytes that are no event become an information
+// line of their own, so that nothing is lost. It returns the error of the output. Locks: takes t.mu.
+func (t *Text) Write(raw []byte) (int, error) {
+	e, err := parseEvent(raw, t.format.PrefixField)
+	if err != nil {
+		e = event{level: zerolog.InfoLevel, text: string(raw)}
+	}
+	return len(raw), t.write(e)
+}
+
+// WriteLevel renders one event of the given level. It implements zerolog.LevelWriter. Locks: takes t.mu.
+func (t *Text) WriteLevel(level zerolog.Level, raw []byte) (int, error) {
+	e, err := parseEvent(raw, t.format.PrefixField)
+	if err != nil {
+		e = event{text: string(raw)}
+	}
+	e.level = level
+	return len(raw), t.write(e)
+}
+
+// Reopen re-opens the log file and writes first as an information line before any other goroutine
+// can write to the new file. It returns ErrNotFile if the lines do not go to a File; after any
+// other error the lines keep going to the old file. Locks: takes t.mu.
+func (t *Text) Reopen(first string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	file, isFile := t.mu.out.(*File)
+	if !isFile {
+		return ErrNotFile
+	}
+	if err := file.Reopen(); err != nil {
+		return err
+	}
+	return t.writeLocked(event{level: zerolog.InfoLevel, text: first})
+}
+
+// write writes the line of e. Locks: takes t.mu.
+func (t *Text) write(e event) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.writeLocked(e)
+}
+
+// writeLocked writes the line of e. Locks: needs t.mu, which keeps the lines in the order of their times.
+func (t *Text) writeLocked(e event) error {
+	line := t.format.appendHead(t.mu.line[:0], e.level)
+	line = e.appendText(line)
+	if cap(line) <= maxKeptLine {
+		t.mu.line = line
+	}
+	_, err := t.mu.out.Write(line)
+	return err
+}
+
+var _ zerolog.LevelWriter = (*Text)(nil)
