@@ -1,0 +1,103 @@
+package cmd
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/natsd/natsd/internal/iostreams"
+	"github.com/natsd/natsd/pkg/broker"
+)
+
+// programName stands in front of every error and in every usage line.
+const programName = "natsd"
+
+// Set by the linker: -ldflags "-X github.com/natsd/natsd/cmd.linkedVersion=1.2.3". Empty means
+// broker.Version, and the commit the go command recorded. Nothing writes them at run time.
+var (
+	linkedVersion string
+	linkedCommit  string
+)
+
+// Factory hands the outside world to the commands. Tests replace any of its fields.
+type Factory struct {
+	// Streams are the standard streams.
+	Streams *iostreams.Streams
+	// LookupEnv returns the value of an environment variable and whether it is set.
+	LookupEnv func(name string) (string, bool)
+	// Now returns the current time in the zone of the log.
+	Now func() time.Time
+	// PID is the process id shown in the log and stored in the pid file.
+	PID int
+	// Signals starts to catch the signals a server understands. The returned function stops that.
+	Signals func() (signals <-chan os.Signal, stop func())
+	// NewBroker makes the server that `serve` runs.
+	NewBroker func(broker.Options) (server, error)
+	// Build says which program this is.
+	Build buildInfo
+}
+
+// server is what `serve` needs of a broker.
+type server interface {
+	Start() error
+	Ready() <-chan struct{}
+	Done() <-chan struct{}
+	ID() string
+	LameDuck(ctx context.Context) error
+	Shutdown(ctx context.Context) error
+}
+
+// newFactory returns the factory of a real process.
+func newFactory(env []string, streams *iostreams.Streams) *Factory {
+	return &Factory{
+		Streams:   streams,
+		LookupEnv: envLookup(env),
+		Now:       time.Now,
+		PID:       os.Getpid(),
+		Signals:   catchSignals,
+		NewBroker: func(o broker.Options) (server, error) { return broker.New(o) },
+		Build:     readBuildInfo(debug.ReadBuildInfo()),
+	}
+}
+
+// envLookup returns a lookup in env, a list of NAME=VALUE where the last entry of a name counts.
+func envLookup(env []string) func(string) (string, bool) {
+	values := make(map[string]string, len(env))
+	for _, entry := range env {
+		if name, value, found := strings.Cut(entry, "="); found {
+			values[name] = value
+		}
+	}
+	return func(name string) (string, bool) {
+		value, found := values[name]
+		return value, found
+	}
+}
+
+// buildInfo says which program this is.
+type buildInfo struct {
+	Version string // such as 1.2.0
+	Commit  string // abbreviated git commit, empty if not known
+	Go      string // such as go1.26.0
+}
+
+// readBuildInfo puts together what the linker was told and what the go command recorded.
+func readBuildInfo(info *debug.BuildInfo, found bool) buildInfo {
+	b := buildInfo{Version: broker.Version, Commit: linkedCommit, Go: runtime.Version()}
+	if linkedVersion != "" {
+		b.Version = strings.TrimPrefix(linkedVersion, "v")
+	}
+	if b.Commit == "" && found {
+		for _, setting := range info.Settings {
+			if setting.Key == "vcs.revision" {
+				b.Commit = setting.Value
+			}
+		}
+	}
+	const abbreviated = 7 // letters, as git shows them
+	b.Commit = b.Commit[:min(abbreviated, len(b.Commit))]
+	return b
+}

@@ -1,0 +1,6 @@
+//go:build !unix
+
+package cmd
+
+// openNoFollow has no counterpart here.
+const openNoFollow = 0

@@ -1,0 +1,97 @@
+package cmd
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Groups of commands in the help text.
+const (
+	groupServer = "server"
+	groupOther  = "other"
+)
+
+const rootLong = `natsd is a message broker that speaks the NATS protocol.
+
+Without a command it runs a server, so "natsd -p 4222" is "natsd serve -p 4222".
+
+Exit codes: 0 done, 1 failed, 2 the command line is wrong.`
+
+const rootExample = `  natsd                          run a server on port 4222
+  natsd serve -p -1 -DV          run a server on a free port, and show what it does
+  natsd help serve               list the flags of the server`
+
+// newRootCmd returns the command tree.
+func newRootCmd(f *Factory) *cobra.Command {
+	root := &cobra.Command{
+		Use:     programName,
+		Short:   "A message broker that speaks the NATS protocol",
+		Long:    rootLong,
+		Example: rootExample,
+		Version: f.Build.Version,
+		Args:    refuseUnknownCommand,
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
+
+		// Flags after an unknown command must not hide that the command is unknown.
+		FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
+		SilenceErrors:      true,
+		SilenceUsage:       true,
+
+		SuggestionsMinimumDistance: maxTypos,
+	}
+	root.SetIn(f.Streams.In)
+	root.SetOut(f.Streams.Out)
+	root.SetErr(f.Streams.Err)
+	root.SetHelpFunc(showHelp)
+	root.SetFlagErrorFunc(explainFlagError)
+	root.SetVersionTemplate(versionLine("{{.Version}}"))
+
+	root.AddGroup(&cobra.Group{ID: groupServer, Title: "Server Commands:"}, &cobra.Group{ID: groupOther, Title: "Other Commands:"})
+	root.AddCommand(newServeCmd(f, nil), newVersionCmd(f))
+	root.SetHelpCommand(newHelpCmd())
+	root.SetHelpCommandGroupID(groupOther)
+	root.SetCompletionCommandGroupID(groupOther)
+	refuseUnknownShells(root)
+	return root
+}
+
+// refuseUnknownShells makes Cobra's own `completion` command complain about a shell it does not know,
+// where it would print its help and report success.
+func refuseUnknownShells(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.Args = refuseUnknownCommand
+			c.RunE = root.RunE
+		}
+	}
+}
+
+// refuseUnknownCommand is the argument check of a command that does nothing itself.
+func refuseUnknownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("unknown command %q", args[0])
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		text += fmt.Sprintf("; did you mean %q?", strings.Join(near, `" or "`))
+	}
+	return &usageError{
+		err:  fmt.Errorf("%s", text),
+		hint: fmt.Sprintf("Run %q for the list of commands.", helpCommandOf(c)),
+	}
+}
+
+// refuseArguments is the argument check of a command that takes flags only.
+func refuseArguments(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("unexpected argument %q; %q takes no arguments", args[0], c.CommandPath())
+	if _, isBool := parseBool(args[0]); isBool {
+		text = fmt.Sprintf("unexpected argument %q; give a flag its value with \"=\", as in --debug=%s", args[0], args[0])
+	}
+	return asUsageError(fmt.Errorf("%s", text), c)
+}

@@ -1,0 +1,254 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/natsd/natsd/internal/logsink"
+	"github.com/natsd/natsd/pkg/broker"
+	"github.com/rs/zerolog"
+)
+
+// stopMargin is how long an orderly stop may take beyond the write deadline, which bounds how long the
+// last bytes for a client may take.
+const stopMargin = 5 * time.Second
+
+// runServe runs a server as o says, from the first line of its log to the last. It returns nil after
+// an orderly stop.
+// Source: docs/spec/cli.md §9 (the lines and their order).
+func runServe(ctx context.Context, o *serveOptions) (err error) {
+	sink, closeLog, err := o.openLog()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeLog()) }()
+	signals, stopSignals := o.factory.Signals()
+	defer stopSignals()
+
+	d := &daemon{options: o, sink: sink, logger: logsink.NewLogger(sink, o.levels)}
+	d.announce()
+	if o.pidFile != "" {
+		if err := writePIDFile(o.pidFile, o.factory.PID); err != nil {
+			return fmt.Errorf("Could not write pidfile: %w", err) //nolint:staticcheck,revive // text of docs/spec/cli.md §6
+		}
+		defer d.removePIDFile()
+	}
+	if err := d.start(); err != nil {
+		return err
+	}
+	return d.run(ctx, signals)
+}
+
+// daemon is one running `natsd serve`. All of it belongs to the goroutine of runServe.
+type daemon struct {
+	options *serveOptions
+	sink    *logsink.Text
+	logger  zerolog.Logger
+	broker  server
+
+	stopped chan error // outcome of the orderly stop; nil until one begins
+	ducked  chan error // outcome of lame duck mode; nil until it begins
+}
+
+// announce logs which program starts, and what is odd about the way it was called.
+func (d *daemon) announce() {
+	build := d.options.factory.Build
+	commit := build.Commit
+	if commit == "" {
+		commit = "not set"
+	}
+	d.logger.Info().Msg("Starting natsd version " + build.Version)
+	d.logger.Debug().Msg("Go build version " + build.Go)
+	d.logger.Info().Msg("Git commit [" + commit + "]")
+	for _, warning := range d.options.warnings() {
+		d.logger.Warn().Msg(warning)
+	}
+}
+
+// start makes the broker and waits until it takes clients.
+func (d *daemon) start() error {
+	options := d.options.broker
+	options.Logger = d.logger
+	options.Version = d.options.factory.Build.Version
+	options.GitCommit = d.options.factory.Build.Commit
+	b, err := d.options.factory.NewBroker(options)
+	if err != nil {
+		return d.fail(zerolog.FatalLevel, err.Error())
+	}
+	if err := b.Start(); err != nil {
+		return d.fail(zerolog.FatalLevel, startFailure(err, &options))
+	}
+	<-b.Ready()
+	d.broker = b
+	d.logger.Debug().Msg("Server id is " + b.ID())
+	d.logger.Info().Msg("Server is ready")
+	return nil
+}
+
+// startFailure returns the log line for a server that cannot listen.
+// Source: docs/spec/cli.md §9, last paragraph.
+func startFailure(err error, o *broker.Options) string {
+	var listen *net.OpError
+	if !errors.As(err, &listen) {
+		return err.Error()
+	}
+	host, port := o.Host, o.Port
+	if host == "" {
+		host = broker.DefaultHost
+	}
+	switch port {
+	case 0:
+		port = broker.DefaultPort
+	case broker.RandomPort:
+		port = 0
+	}
+	return fmt.Sprintf("Error listening on port: %s, %q", net.JoinHostPort(host, strconv.Itoa(port)), listen.Error())
+}
+
+// fail logs what went wrong and returns that as an error.
+func (d *daemon) fail(level zerolog.Level, text string) error {
+	// Not logger.Fatal(): that would end the process here, past everything that is deferred.
+	d.logger.WithLevel(level).Msg(text)
+	if d.options.logFile != "" {
+		return errors.New(text) // whoever starts the server does not see the log file
+	}
+	return &loggedError{errors.New(text)}
+}
+
+// run handles signals until the server has stopped. It returns nil after an orderly stop.
+func (d *daemon) run(ctx context.Context, signals <-chan os.Signal) error {
+	// The end of ctx asks for an orderly stop, so it must not cut that stop short.
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	asked := ctx.Done()
+	for {
+		var gone <-chan struct{} // closed when the server is gone though nobody asked it to
+		if d.stopped == nil && d.ducked == nil {
+			gone = d.broker.Done()
+		}
+		select {
+		case <-gone:
+			return d.fail(zerolog.ErrorLevel, "the server stopped without being asked to")
+		case s := <-signals:
+			d.logger.Info().Msgf("Trapped %q signal", s)
+			if err := d.handle(work, actionOf(s)); err != nil {
+				return err
+			}
+		case <-asked:
+			asked = nil
+			d.stop(work)
+		case err := <-d.stopped:
+			return d.stopOutcome(err)
+		case err := <-d.ducked:
+			if done := d.lameDuckOutcome(err); done {
+				return nil
+			}
+		}
+	}
+}
+
+// handle does what a signal asks for. An error ends the process at once.
+func (d *daemon) handle(work context.Context, action signalAction) error {
+	switch action {
+	case actionQuit:
+		if d.stopped != nil {
+			return d.fail(zerolog.WarnLevel, "Interrupted again, exiting at once; clients may lose buffered data")
+		}
+		d.stop(work)
+	case actionTerm:
+		if d.ducked != nil && d.stopped == nil {
+			d.logger.Info().Msg("Ignored, lame duck mode stops the server already; interrupt it to stop at once")
+			return nil
+		}
+		d.stop(work)
+	case actionLameDuck:
+		d.lameDuck(work)
+	case actionReopen:
+		d.reopenLog()
+	case actionReload:
+		d.logger.Error().Msg("Failed to reload server configuration: the server was started without a configuration file, so there is nothing to reload")
+	case actionNone:
+	}
+	return nil
+}
+
+// stop begins an orderly stop unless one is under way. The goroutine it starts ends with the stop, or
+// soon after work ends; run waits for its outcome.
+func (d *daemon) stop(work context.Context) {
+	if d.stopped != nil {
+		return
+	}
+	d.stopped = make(chan error, 1)
+	limit := d.stopLimit()
+	go func() {
+		ctx, cancel := context.WithTimeout(work, limit)
+		defer cancel()
+		d.stopped <- d.broker.Shutdown(ctx)
+	}()
+}
+
+// stopLimit returns how long an orderly stop may take.
+func (d *daemon) stopLimit() time.Duration {
+	deadline := d.options.broker.WriteDeadline
+	if deadline == 0 {
+		deadline = broker.DefaultWriteDeadline
+	}
+	return deadline + stopMargin
+}
+
+// stopOutcome returns how an orderly stop went.
+func (d *daemon) stopOutcome(err error) error {
+	if err == nil {
+		return nil
+	}
+	return d.fail(zerolog.ErrorLevel, fmt.Sprintf("cannot stop in an orderly way within %s: %v", formatDuration(d.stopLimit()), err))
+}
+
+// lameDuck begins lame duck mode unless the server is in it, or stops already. The goroutine it starts
+// ends with lame duck mode, which also ends when the server stops or work ends.
+func (d *daemon) lameDuck(work context.Context) {
+	if d.ducked != nil || d.stopped != nil {
+		d.logger.Info().Msg("Ignored, the server is stopping already")
+		return
+	}
+	d.ducked = make(chan error, 1)
+	go func() { d.ducked <- d.broker.LameDuck(work) }()
+}
+
+// lameDuckOutcome handles the end of lame duck mode and reports whether the server has stopped with it.
+func (d *daemon) lameDuckOutcome(err error) (done bool) {
+	switch {
+	case d.stopped != nil:
+		d.ducked = nil // the orderly stop that cut it short decides
+		return false
+	case err != nil:
+		d.ducked = nil
+		d.logger.Error().Msg("cannot finish lame duck mode: " + err.Error())
+		return false
+	default:
+		return true
+	}
+}
+
+// reopenLog re-opens the log file, for use after it was renamed.
+func (d *daemon) reopenLog() {
+	err := d.sink.Reopen("File log re-opened")
+	switch {
+	case errors.Is(err, logsink.ErrNotFile):
+		d.logger.Info().Msg("File log re-open ignored, not a file logger")
+	case err != nil:
+		d.logger.Error().Msg("cannot re-open the log file, keeping the old one: " + err.Error())
+	}
+}
+
+// removePIDFile removes the pid file if it is still ours.
+func (d *daemon) removePIDFile() {
+	if err := removePIDFile(d.options.pidFile, d.options.factory.PID); err != nil {
+		d.logger.Error().Msg(err.Error())
+	}
+}

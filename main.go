@@ -1,0 +1,13 @@
+// Command natsd is a message broker that speaks the NATS protocol. Run "natsd help" for its commands.
+package main
+
+import (
+	"os"
+
+	"github.com/natsd/natsd/cmd"
+	"github.com/natsd/natsd/internal/iostreams"
+)
+
+func main() {
+	os.Exit(cmd.Main(os.Args, os.Environ(), iostreams.System()))
+}
