@@ -1,5 +1,7 @@
 package wire
 
+import "bytes"
+
 // Fixed lines a server sends.
 const (
 	OK   = "+OK\r\n"
@@ -10,7 +12,7 @@ const (
 
 // AppendMsgHead appends "MSG subject sid " or, with headers, "HMSG subject sid ". What follows is Event.Tail of
 // a canonical publish, or the work of AppendMsgTail.
-func AppendMsgHead(dst, subject, sid []byte, headers bool) []byte {
+func AppendMsgHead[S ~string | ~[]byte](dst, subject []byte, sid S, headers bool) []byte {
 	if headers {
 		dst = append(dst, 'H')
 	}
@@ -51,4 +53,17 @@ func AppendInfo(dst, json []byte) []byte {
 	dst = append(dst, "INFO "...)
 	dst = append(dst, json...)
 	return append(dst, " \r\n"...)
+}
+
+// Messages returns the length of the first n messages in b, which holds nothing but complete MSG and HMSG lines with
+// their payloads as this package encodes them, and the bytes of those payloads. n is at most the number there are.
+func Messages(b []byte, n int) (length, payloads int) {
+	for range n {
+		line := bytes.IndexByte(b[length:], '\n')
+		control := b[length : length+line-1]
+		size, _ := parseSize(control[bytes.LastIndexByte(control, ' ')+1:])
+		length += line + 1 + int(size) + len(CRLF)
+		payloads += int(size)
+	}
+	return length, payloads
 }

@@ -1,0 +1,261 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nats-io/nuid"
+	"github.com/rs/zerolog"
+)
+
+var (
+	// ErrNotRunning is returned by what needs a broker that was started and not stopped.
+	ErrNotRunning = errors.New("broker is not running")
+	// ErrStarted is returned by a second Start.
+	ErrStarted = errors.New("broker was started before; make a new one with New")
+)
+
+// Broker is one server. New makes it, Start runs it, Shutdown or LameDuck ends it; it cannot be started again. Any
+// number of brokers work in one process. All methods may be called from any goroutine.
+type Broker struct {
+	opts    Options // with defaults; set by New, like what follows, never written again
+	id      string
+	name    string
+	log     zerolog.Logger
+	debugOn bool
+	traceOn bool
+	global  *account
+	wheel   *wheel
+	ready   chan struct{}
+	stop    chan struct{} // closed when Shutdown begins
+	emptied chan struct{} // closed when the last connection has gone after that
+	done    chan struct{}
+
+	crowdedAt int64 // pending bytes from which publishers wait, see stall.go
+
+	poller *poller      // set by Start before the first connection; nil: nothing is parked
+	info   infoTemplate // set by Start
+
+	workers       sync.Pool
+	tasks         sync.WaitGroup // goroutines of connections, and the accept loop
+	lastID        atomic.Uint64
+	total         atomic.Int64 // connections accepted so far
+	slowConsumers atomic.Int64
+	lameDuck      atomic.Bool
+	past          struct {
+		received, sent struct{ messages, bytes atomic.Int64 }
+	} // of connections that have gone
+
+	mu struct { // guards everything inside it
+		sync.Mutex
+		state    state
+		listener net.Listener
+		conns    map[uint64]*conn // by cid
+	}
+}
+
+// state is where a broker stands in its life.
+type state uint8
+
+const (
+	created state = iota
+	running
+	draining // lame duck mode: no new connections
+	stopping
+)
+
+// New returns a broker that is ready to be started, or an error that wraps ErrInvalidOptions. It opens nothing and
+// starts no goroutine.
+func New(o Options) (*Broker, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	opts := o.withDefaults()
+	b := &Broker{
+		opts:      opts,
+		id:        nuid.Next(),
+		name:      opts.ServerName,
+		log:       opts.Logger,
+		debugOn:   opts.Logger.Debug().Enabled(),
+		traceOn:   opts.Logger.Trace().Enabled(),
+		global:    newAccount(globalAccount),
+		wheel:     newWheel(opts.PingInterval),
+		crowdedAt: min(defaultCrowdedAt, opts.MaxPending/2),
+		ready:     make(chan struct{}),
+		stop:      make(chan struct{}),
+		emptied:   make(chan struct{}),
+		done:      make(chan struct{}),
+	}
+	if b.name == "" {
+		b.name = b.id
+	}
+	b.mu.conns = make(map[uint64]*conn)
+	return b, nil
+}
+
+// Start listens and serves clients until Shutdown. It returns as soon as clients are accepted, or with the reason why
+// that cannot be: a *net.OpError if the address cannot be listened on.
+func (b *Broker) Start() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.mu.state != created {
+		return ErrStarted
+	}
+	host, port := b.opts.Host, max(0, b.opts.Port)
+	if !b.opts.DontListen {
+		listener, err := listen(host, port)
+		if err != nil {
+			return fmt.Errorf("cannot listen for clients: %w", err)
+		}
+		b.mu.listener = listener
+		if tcp, ok := listener.Addr().(*net.TCPAddr); ok {
+			port = tcp.Port
+		}
+	}
+	p, err := newPoller(b)
+	if err != nil {
+		b.log.Warn().Msgf("cannot park idle connections, each keeps a goroutine: %v", err)
+	}
+	b.poller = p
+	b.info = newInfoTemplate(b, host, port)
+	b.mu.state = running
+	b.tasks.Add(1)
+	go b.turnWheel()
+	if b.mu.listener != nil {
+		b.log.Info().Msg("Listening for client connections on " + net.JoinHostPort(host, strconv.Itoa(port)))
+		b.tasks.Add(1)
+		go b.acceptLoop(b.mu.listener)
+	}
+	close(b.ready)
+	return nil
+}
+
+// turnWheel is the goroutine of the wheel.
+func (b *Broker) turnWheel() {
+	defer b.tasks.Done()
+	b.wheel.turn((*conn).wake)
+}
+
+// Ready returns a channel that is closed when Start has succeeded.
+func (b *Broker) Ready() <-chan struct{} { return b.ready }
+
+// Done returns a channel that is closed when the broker has stopped.
+func (b *Broker) Done() <-chan struct{} { return b.done }
+
+// ID returns the server id, which is unique to this broker: 22 letters and digits.
+func (b *Broker) ID() string { return b.id }
+
+// Name returns the server name, which is the id unless Options say otherwise.
+func (b *Broker) Name() string { return b.name }
+
+// ClientAddr returns the address that clients connect to, with the real port; nil while the broker does not listen.
+func (b *Broker) ClientAddr() net.Addr {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.mu.listener == nil {
+		return nil
+	}
+	return b.mu.listener.Addr()
+}
+
+// ClientURL returns a URL that clients on this machine can connect to, "" while the broker does not listen.
+func (b *Broker) ClientURL() string {
+	tcp, ok := b.ClientAddr().(*net.TCPAddr)
+	if !ok {
+		return ""
+	}
+	ip := tcp.IP
+	if ip.IsUnspecified() {
+		ip = net.IPv4(127, 0, 0, 1)
+	}
+	return "nats://" + net.JoinHostPort(ip.String(), strconv.Itoa(tcp.Port))
+}
+
+// register adds c, unless there are too many connections (ErrMaxConnections) or the broker stops (ErrNotRunning).
+// Locks: takes b.mu.
+func (b *Broker) register(c *conn) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.mu.state != running:
+		return ErrNotRunning
+	case b.opts.MaxConnections >= 0 && len(b.mu.conns) >= b.opts.MaxConnections:
+		return errMaxConnections
+	}
+	b.mu.conns[c.id] = c
+	b.tasks.Add(1) // for serve; here, because Shutdown must not begin to wait in between
+	return nil
+}
+
+// forget removes c. Locks: takes b.mu.
+func (b *Broker) forget(c *conn) {
+	c.out.mu.Lock()
+	sent := c.out.mu.sent
+	c.out.mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.mu.conns[c.id] != c {
+		return
+	}
+	delete(b.mu.conns, c.id)
+	b.past.received.messages.Add(c.received.messages.Load())
+	b.past.received.bytes.Add(c.received.bytes.Load())
+	b.past.sent.messages.Add(sent.messages)
+	b.past.sent.bytes.Add(sent.bytes)
+	if b.mu.state == stopping && len(b.mu.conns) == 0 {
+		close(b.emptied)
+	}
+}
+
+// connection returns the connection with this cid, nil if it has gone. Locks: takes b.mu.
+func (b *Broker) connection(cid uint64) *conn {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.mu.conns[cid]
+}
+
+// connections returns all connections at this moment. Locks: takes b.mu.
+func (b *Broker) connections() []*conn {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all := make([]*conn, 0, len(b.mu.conns))
+	for _, c := range b.mu.conns {
+		all = append(all, c)
+	}
+	return all
+}
+
+// Stats is a snapshot of what a broker has done so far. Sizes are payload bytes, headers included.
+type Stats struct {
+	Connections       int64 // clients connected now
+	TotalConnections  int64 // clients accepted so far
+	Subscriptions     int64 // now
+	InMsgs, InBytes   int64 // published by clients
+	OutMsgs, OutBytes int64 // queued for clients
+	SlowConsumers     int64 // clients cut because they were too slow
+}
+
+// Stats returns a snapshot. Cost: O(connections). Locks: takes b.mu, then out.mu of one connection after the other.
+func (b *Broker) Stats() Stats {
+	s := Stats{
+		TotalConnections: b.total.Load(), SlowConsumers: b.slowConsumers.Load(), Subscriptions: int64(b.global.index.Count()),
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s.Connections = int64(len(b.mu.conns))
+	s.InMsgs, s.InBytes = b.past.received.messages.Load(), b.past.received.bytes.Load()
+	s.OutMsgs, s.OutBytes = b.past.sent.messages.Load(), b.past.sent.bytes.Load()
+	for _, c := range b.mu.conns {
+		s.InMsgs += c.received.messages.Load()
+		s.InBytes += c.received.bytes.Load()
+		c.out.mu.Lock()
+		s.OutMsgs += c.out.mu.sent.messages
+		s.OutBytes += c.out.mu.sent.bytes
+		c.out.mu.Unlock()
+	}
+	return s
+}

@@ -1,0 +1,203 @@
+package broker
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// conn is one client connection, from accept to close.
+//
+// It is served by at most one goroutine at a time (serve). While it is parked there is none, and an event of the
+// poller starts one. Any goroutine may queue output for it and close it.
+type conn struct {
+	id      uint64   // cid; set by newConn, never written again
+	b       *Broker  // as above
+	account *account // as above
+	net     net.Conn // as above
+	raw     rawSocket
+
+	in     input // the serving goroutine's
+	client       // what CONNECT said; the serving goroutine's
+	timer  timer // the wheel's
+
+	// Any goroutine.
+	headers   atomic.Bool  // wants HMSG; stored by the serving goroutine
+	many      atomic.Bool  // has had more than one subscription at a time
+	asyncInfo atomic.Int32 // whether INFO may be sent unasked, see info.go
+	pings     atomic.Int32 // PINGs not answered
+	seen      atomic.Int64 // tick of the wheel at the last batch
+	serving   atomic.Uint32
+	ending    atomic.Pointer[closeReason] // why it closes; nil: it does not
+	received  struct{ messages, bytes atomic.Int64 }
+
+	subs subscriptions
+	out  outbound
+}
+
+// client is what a connection has said in CONNECT. docs/spec/client-protocol.md §3.
+type client struct {
+	verbose      bool
+	pedantic     bool
+	echo         bool
+	noResponders bool
+	connected    bool // a CONNECT was accepted
+	greeted      bool // the PONG after CONNECT was sent
+	protocol     int
+	about        *about // nil: nothing said
+}
+
+// about is what monitoring shows of a client.
+type about struct{ name, lang, version string }
+
+// Values of conn.serving.
+const (
+	served uint32 = iota // a goroutine is in serve
+	parked               // none is; whoever changes it to served starts one
+)
+
+// newConn returns a connection over nc with the next cid. It is not registered yet.
+func newConn(b *Broker, nc net.Conn) *conn {
+	c := &conn{id: b.lastID.Add(1), b: b, account: b.global, net: nc}
+	c.raw, _ = newRawSocket(nc)
+	c.client = client{verbose: true, pedantic: true, echo: true} // docs/spec/client-protocol.md §3
+	return c
+}
+
+// close ends c for the given reason and reports whether this call did it: a second one does nothing. Output that is
+// queued is lost. The serving goroutine cleans up after it. Locks: takes c.out.mu.
+func (c *conn) close(reason closeReason) bool {
+	if !c.ending.CompareAndSwap(nil, &reason) {
+		return false
+	}
+	c.sever()
+	return true
+}
+
+// sever closes the queue and the socket of a connection that is ending, and sees to it that somebody cleans up.
+// Locks: takes c.out.mu, drops it before the socket is closed.
+func (c *conn) sever() {
+	c.out.mu.Lock()
+	c.out.mu.closed = true
+	c.out.dropLocked()
+	c.out.settledLocked()
+	c.out.mu.Unlock()
+	_ = c.net.Close() // it is gone for us, whatever this says
+	if c.serving.CompareAndSwap(parked, served) {
+		c.b.tasks.Add(1)
+		go c.serve()
+	}
+}
+
+// ended reports whether c closes or has closed.
+func (c *conn) ended() bool { return c.ending.Load() != nil }
+
+// closeAfterFlush closes c for the given reason once everything queued is written, in a goroutine of its own that ends
+// after at most the write deadline. Input is not looked at any more. Shutdown waits for it.
+func (c *conn) closeAfterFlush(reason closeReason) {
+	if !c.ending.CompareAndSwap(nil, &reason) {
+		return
+	}
+	c.b.tasks.Add(1)
+	go func() {
+		defer c.b.tasks.Done()
+		c.awaitDrain(c.b.opts.WriteDeadline)
+		closeWrite(c.net)
+		c.sever()
+	}()
+}
+
+// closeAfterText sends -ERR with text and then closes c, from outside its serving goroutine.
+func (c *conn) closeAfterText(text string, reason closeReason) {
+	c.b.tell(func(w *worker) { w.sayErr(c, text) })
+	c.closeAfterFlush(reason)
+}
+
+// awaitDrain waits until everything queued for c is written, c is closed, or the limit has passed.
+// Locks: takes c.out.mu.
+func (c *conn) awaitDrain(limit time.Duration) {
+	c.out.mu.Lock()
+	if c.out.mu.closed || c.out.mu.pending == 0 && !c.out.mu.flushing {
+		c.out.mu.Unlock()
+		return
+	}
+	if c.out.mu.drained == nil {
+		c.out.mu.drained = make(chan struct{})
+	}
+	drained := c.out.mu.drained
+	c.out.mu.Unlock()
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	select {
+	case <-drained:
+	case <-deadline.C:
+	}
+}
+
+// closeWrite ends the outgoing half of nc, if it can, so that the peer reads what was sent before it reads the end.
+func closeWrite(nc net.Conn) {
+	if half, ok := nc.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite() // the whole of it is closed next
+	}
+}
+
+// tooSlow cuts a connection that has more than max_pending waiting.
+func (c *conn) tooSlow() {
+	if c.close(reasonSlowPending) {
+		c.b.slowConsumers.Add(1)
+		c.noticef("Slow Consumer Detected: MaxPending of %d Exceeded", c.b.opts.MaxPending)
+	}
+}
+
+// cleanUp takes c out of everything that knows it, once, at the end of its last serving goroutine.
+// Locks: takes c.subs.mu, the index's, the wheel's and b.mu, one after the other.
+func (c *conn) cleanUp() {
+	c.in.drop(c.b)
+	c.b.wheel.remove(c)
+	for _, s := range c.subs.takeAll() {
+		c.out.mu.Lock()
+		s.closed = true
+		c.out.mu.Unlock()
+		c.account.index.Remove(s.subject, s.queue, s)
+	}
+	c.b.forget(c)
+	if reason := c.ending.Load(); c.b.debugOn {
+		c.log(zerolog.DebugLevel).Msg("Client connection closed: " + string(*reason))
+	}
+}
+
+// prefix is what stands in front of log lines about c (docs/spec/cli.md §8.4).
+func (c *conn) prefix() string {
+	return c.peer() + " - cid:" + strconv.FormatUint(c.id, 10)
+}
+
+// peer is the remote address: "IP:PORT" for TCP, the kind of connection otherwise.
+func (c *conn) peer() string {
+	if tcp, ok := c.net.RemoteAddr().(*net.TCPAddr); ok {
+		return tcp.String()
+	}
+	return c.net.RemoteAddr().Network()
+}
+
+// log starts a log event about c.
+func (c *conn) log(level zerolog.Level) *zerolog.Event {
+	e := c.b.log.WithLevel(level)
+	if e.Enabled() {
+		e.Str(FieldConn, c.prefix())
+	}
+	return e
+}
+
+// noticef logs what an operator should know about c.
+func (c *conn) noticef(format string, args ...any) {
+	c.log(zerolog.InfoLevel).Msg(fmt.Sprintf(format, args...))
+}
+
+// errorf logs a fault of the client.
+func (c *conn) errorf(format string, args ...any) {
+	c.log(zerolog.ErrorLevel).Msg(fmt.Sprintf(format, args...))
+}

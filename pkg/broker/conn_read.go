@@ -1,0 +1,259 @@
+package broker
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/natsd/natsd/internal/bufpool"
+	"github.com/natsd/natsd/internal/wire"
+)
+
+const (
+	// minRead is the least room in bytes that a read is offered.
+	minRead = 512
+	// waitingRead is the size in bytes of the buffer with which a connection that cannot be asked for readiness waits.
+	waitingRead = 2 << 10
+	// lingerTime is how long input is drained after an -ERR that closes, so that the text survives unread input
+	// (docs/spec/client-protocol.md §9).
+	lingerTime = time.Second
+)
+
+// input is what a connection keeps between two batches, and its serving goroutine in between. An idle connection has
+// no memory here.
+type input struct {
+	held     []byte                // input not parsed yet, from bufpool; nil mostly
+	w        *worker               // borrowed while there is something to read; nil otherwise
+	wake     func(fd uintptr) bool // c.tryRead, so that waiting does not allocate
+	err      error                 // of the last read
+	need     int32                 // length of the message that held is the beginning of; 0: not known
+	skipping wire.Op               // see wire.Parser.Skipping
+	batches  uint8                 // in quick succession, see conn.quiet
+	idle     bool                  // the last read brought nothing, and the connection is to be parked
+	refused  bool                  // the message that is coming in was refused when its control line was read
+}
+
+// serve reads, parses and answers until c closes or is parked. It is the body of the serving goroutine.
+//
+// Stop: any goroutine, with c.close. Wait: Shutdown, for b.tasks.
+func (c *conn) serve() {
+	defer c.b.tasks.Done()
+	if c.in.wake == nil {
+		c.in.wake = c.tryRead
+	}
+	for !c.ended() {
+		if !c.read() {
+			if c.in.idle && c.park() {
+				return // everything about c may belong to another goroutine by now
+			}
+			if c.in.err != nil {
+				c.close(readFailure(c.in.err))
+			}
+			continue
+		}
+		c.batch()
+	}
+	c.cleanUp()
+}
+
+// readFailure returns the reason to close a connection whose read failed with err.
+func readFailure(err error) closeReason {
+	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) || errors.Is(err, syscall.ECONNRESET) {
+		return reasonClientClosed
+	}
+	return reasonReadError
+}
+
+// read waits for input and reads it into a worker's buffer. False means that there is none: because of c.in.err, or
+// because c has been quiet and is to be parked (c.in.idle).
+func (c *conn) read() bool {
+	c.in.err, c.in.idle = nil, false
+	if c.raw.RawConn == nil {
+		return c.readBlocking()
+	}
+	err := c.raw.Read(c.in.wake)
+	switch {
+	case c.in.err != nil:
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		// The wheel asks for it: c has been quiet for long.
+		c.in.err = c.net.SetReadDeadline(time.Time{})
+		c.in.idle = c.in.err == nil
+	case err != nil:
+		c.in.err = err
+	}
+	return c.in.err == nil && !c.in.idle
+}
+
+// tryRead reads what there is, and reports whether waiting is over. The worker goes back while there is nothing.
+// It runs inside RawConn.Read.
+func (c *conn) tryRead(fd uintptr) bool {
+	c.in.borrow(c.b)
+	w := c.in.w
+	n, again, err := readNow(fd, w.in[w.end:])
+	if again {
+		c.in.giveBack(c.b)
+		c.in.idle = c.quiet()
+		return c.in.idle
+	}
+	w.end += n
+	c.in.err = err
+	return true
+}
+
+// readBlocking reads with net.Conn.Read, which must have a buffer to wait with: a small one until something comes.
+func (c *conn) readBlocking() bool {
+	var small [waitingRead]byte
+	buffer := small[:]
+	if c.in.w != nil {
+		buffer = c.in.w.in[c.in.w.end:]
+	}
+	n, err := c.net.Read(buffer)
+	if n > 0 {
+		if c.in.w == nil {
+			c.in.borrow(c.b)
+			c.in.w.makeRoom(n)
+			copy(c.in.w.in[c.in.w.end:], buffer[:n])
+		}
+		c.in.w.end += n
+		return true
+	}
+	c.in.err = err
+	return false
+}
+
+// borrow takes a worker, if there is none yet, and gives it what is held.
+func (in *input) borrow(b *Broker) {
+	if in.w != nil {
+		return
+	}
+	w := b.borrow()
+	in.w = w
+	w.parser.Skipping, w.parser.Need = in.skipping, int(in.need)
+	w.start, w.end = 0, len(in.held)
+	switch {
+	case cap(in.held) >= readSize:
+		w.in = in.held[:cap(in.held)]
+	case in.held != nil:
+		copy(w.in, in.held)
+		bufpool.Put(in.held)
+	}
+	in.held = nil
+	w.makeRoom(minRead)
+}
+
+// giveBack returns the worker and keeps what it has not parsed yet, in no more memory than that needs.
+func (in *input) giveBack(b *Broker) {
+	w := in.w
+	in.w = nil
+	in.skipping, in.need = w.parser.Skipping, int32(w.parser.Need)
+	rest := w.in[w.start:w.end]
+	switch {
+	case len(rest) == 0:
+		w.shrink()
+	case unsafe.SliceData(w.in) != unsafe.SliceData(w.buf):
+		in.held = w.in[:copy(w.in, rest)]
+		w.in = w.buf
+	default:
+		in.held = bufpool.Get(len(rest))
+		copy(in.held, rest)
+	}
+	w.start, w.end = 0, 0
+	b.giveBack(w)
+}
+
+// drop gives up what is kept, when the connection ends.
+func (in *input) drop(b *Broker) {
+	if w := in.w; w != nil {
+		w.start, w.end = 0, 0
+		w.shrink()
+		in.w = nil
+		b.giveBack(w)
+	}
+	bufpool.Put(in.held)
+	in.held = nil
+}
+
+// makeRoom makes sure that at least n bytes can be read behind w.end, and all of a message whose length is known if
+// that does not take more than twice what is there: a size that a client has merely announced costs no memory.
+func (w *worker) makeRoom(n int) {
+	if w.start == w.end {
+		w.start, w.end = 0, 0
+	}
+	want := min(max(w.end-w.start+n, w.parser.Need), 2*len(w.in))
+	if w.start > 0 && (want > len(w.in)-w.start || len(w.in)-w.end < n) {
+		w.end = copy(w.in, w.in[w.start:w.end])
+		w.start = 0
+	}
+	if len(w.in)-w.end >= n && (want <= len(w.in) || w.end < len(w.in)/2) {
+		return
+	}
+	larger := bufpool.Get(max(want, w.end+n))
+	larger = larger[:cap(larger)]
+	copy(larger, w.in[:w.end])
+	w.shrink()
+	w.in = larger
+}
+
+// shrink gives a buffer that is not the worker's own back.
+func (w *worker) shrink() {
+	if unsafe.SliceData(w.in) != unsafe.SliceData(w.buf) {
+		bufpool.Put(w.in)
+	}
+	w.in = w.buf
+}
+
+// batch handles everything that the last read brought and flushes what came of it.
+func (c *conn) batch() {
+	w := c.in.w
+	c.noteActivity()
+	for w.start < w.end && !c.ended() {
+		op, n, err := w.parser.Next(w.in[w.start:w.end])
+		if err != nil {
+			c.refuse(w, err)
+			c.hangUp(w)
+			return
+		}
+		w.start += n
+		if op == wire.OpNone {
+			c.peek(w)
+			break
+		}
+		if !c.dispatch(w, op) {
+			c.hangUp(w)
+			return
+		}
+	}
+	w.finish(c)
+	w.makeRoom(minRead)
+	if c.raw.RawConn == nil {
+		c.in.giveBack(c.b)
+	}
+}
+
+// hangUp ends c from its serving goroutine after a line that closes: what is queued is written, then the outgoing
+// half is closed and input is drained for a moment, since the peer would lose the text to a reset otherwise.
+func (c *conn) hangUp(w *worker) {
+	w.finish(c)
+	c.in.drop(c.b)
+	c.awaitDrain(c.b.opts.WriteDeadline)
+	closeWrite(c.net)
+	c.linger()
+	c.sever()
+}
+
+// linger reads and ignores input until the peer closes or lingerTime has passed.
+func (c *conn) linger() {
+	if c.net.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	var ignored [waitingRead]byte
+	for {
+		if _, err := c.net.Read(ignored[:]); err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package broker
+
+import (
+	"errors"
+
+	"github.com/natsd/natsd/internal/wire"
+	"github.com/rs/zerolog"
+)
+
+// dispatch does what the event op in w.parser asks for and reports whether c stays open. When it does not, c.ending is
+// set and the last words are queued.
+func (c *conn) dispatch(w *worker, op wire.Op) bool {
+	if c.b.traceOn {
+		c.traceIn(op, &w.parser.Event)
+	}
+	switch op {
+	case wire.OpPub, wire.OpHPub:
+		return c.publish(w, op)
+	case wire.OpPing:
+		w.say(c, pongLine)
+		c.firstPong(w)
+	case wire.OpPong:
+		c.pings.Store(0) // nothing else resets the count: docs/spec/client-protocol.md §10.2
+	case wire.OpSub:
+		c.subscribe(w)
+	case wire.OpUnsub:
+		c.unsubscribeSID(w)
+	case wire.OpConnect:
+		return c.connect(w)
+	case wire.OpInfo:
+		return c.ignoreInfo(w)
+	case wire.OpErr:
+		c.errorf("Client Error %s", w.parser.Arg)
+		c.end(reasonClientClosed)
+		return false
+	case wire.OpOK, wire.OpNone:
+	}
+	return true
+}
+
+// acknowledge queues +OK for a verbose client (docs/spec/client-protocol.md §3).
+func (c *conn) acknowledge(w *worker) {
+	if c.verbose {
+		w.say(c, okLine)
+	}
+}
+
+// end says that c is to close for the given reason, after what is queued was written.
+func (c *conn) end(reason closeReason) { c.ending.CompareAndSwap(nil, &reason) }
+
+// fail queues -ERR with text and ends c. It returns false, for the verb to return.
+func (c *conn) fail(w *worker, text string, reason closeReason) bool {
+	w.sayErr(c, text)
+	c.end(reason)
+	return false
+}
+
+// refuse answers input that the parser did not accept. Source: docs/spec/client-protocol.md §4.3, §9.
+func (c *conn) refuse(w *worker, err error) {
+	switch {
+	case errors.Is(err, wire.ErrMaxPayload):
+		c.errorf("Maximum Payload Exceeded: %d vs %d", w.parser.Size, c.b.opts.MaxPayload)
+		c.fail(w, errTextMaxPayload, reasonMaxPayload)
+		return
+	case errors.Is(err, wire.ErrControlLine):
+		c.logBadInput(w, err)
+		c.fail(w, errTextControlLine, reasonMaxControlLine)
+		return
+	case errors.Is(err, wire.ErrUnknownOp):
+		w.sayErr(c, errTextUnknownOp)
+	}
+	c.logBadInput(w, err)
+	c.fail(w, errTextParser, reasonParseError)
+}
+
+// logBadInput logs a fault in the input and the beginning of it.
+func (c *conn) logBadInput(w *worker, err error) {
+	const shown = 32 // bytes, docs/spec/client-protocol.md §4.3
+	input := w.in[w.start:min(w.end, w.start+shown)]
+	c.log(zerolog.ErrorLevel).Msgf("Error reading from client: %v: %q", err, input)
+}

@@ -1,0 +1,124 @@
+package broker
+
+import "github.com/natsd/natsd/internal/wire"
+
+// enqueue queues segment.buf[from:], which holds the messages that n counts, for subscription s of c. A nil s stands
+// for a line of the protocol and an empty n. Of more messages than s may still get, the first ones are queued.
+//
+// Hot path: once per run and subscription. 0 allocs/op. Locks: takes c.out.mu.
+func (w *worker) enqueue(c *conn, s *subscription, segment *segment, from int, n tally) verdict {
+	o := &c.out
+	to, v := len(segment.buf), queued
+	o.mu.Lock()
+	if o.mu.closed || s != nil && s.closed {
+		o.mu.Unlock()
+		return refused
+	}
+	if o.mu.pending > 0 && o.mu.pending+int64(to-from) > w.b.opts.MaxPending && !w.relieveLocked(c, to-from) {
+		alreadyClosed := o.mu.closed
+		o.mu.Unlock()
+		if !alreadyClosed {
+			c.tooSlow()
+		}
+		return refused
+	}
+	if s != nil {
+		if s.max.Load() != 0 {
+			if n, to, v = s.admitLocked(segment, from, n); v == refused {
+				o.mu.Unlock()
+				return refused
+			}
+		}
+		s.delivered += n.messages
+		o.mu.sent.messages += n.messages
+		o.mu.sent.bytes += n.bytes
+	}
+	segment.retain(1)
+	if o.pushLocked(span{segment, uint32(from), uint32(to)}, w.peekSpareLocked(o)) {
+		w.spare = w.spare[:len(w.spare)-1]
+	}
+	if !o.mu.flushing && !o.mu.scheduled {
+		o.mu.scheduled = true
+		w.dirty = append(w.dirty, c)
+	}
+	if o.mu.pending > w.b.crowdedAt && !o.mu.laggard {
+		w.crowd(c)
+	}
+	o.mu.Unlock()
+	return v
+}
+
+// relieveLocked tries to write what is queued for c, because the next size bytes would be too many, and reports whether
+// they fit now. A batch may bring more than max_pending to a connection that keeps up.
+// Locks: needs c.out.mu, drops and retakes it.
+func (w *worker) relieveLocked(c *conn, size int) bool {
+	o := &c.out
+	if !o.mu.flushing {
+		o.mu.Unlock()
+		w.flush(c)
+		o.mu.Lock()
+	}
+	return !o.mu.closed && (o.mu.pending == 0 || o.mu.pending+int64(size) <= w.b.opts.MaxPending)
+}
+
+// admitLocked returns how many of the messages in segment.buf[from:] s may still get, and where they end.
+// Spec: docs/spec/client-protocol.md §7. Locks: needs out.mu of the connection.
+func (s *subscription) admitLocked(segment *segment, from int, n tally) (tally, int, verdict) {
+	to := len(segment.buf)
+	left := s.max.Load() - s.delivered
+	switch {
+	case left <= 0:
+		return tally{}, from, refused
+	case n.messages > left:
+		length, bytes := wire.Messages(segment.buf[from:to], int(left))
+		return tally{left, int64(bytes)}, from + length, spent
+	case n.messages == left:
+		return n, to, spent
+	}
+	return n, to, queued
+}
+
+// peekSpareLocked returns memory for the queue o if it has none. It stays the worker's unless the queue takes it.
+// Locks: needs o.mu.
+func (w *worker) peekSpareLocked(o *outbound) []span {
+	if o.mu.spans != nil {
+		return nil
+	}
+	if len(w.spare) == 0 {
+		w.spare = append(w.spare, make([]span, 0, 4))
+	}
+	return w.spare[len(w.spare)-1]
+}
+
+// say queues a fixed line of the protocol for c.
+func (w *worker) say(c *conn, line *segment) {
+	w.seal()
+	w.enqueue(c, nil, line, 0, tally{})
+	if w.b.traceOn {
+		c.traceOut(line.buf)
+	}
+}
+
+// sayErr queues -ERR with text for c.
+func (w *worker) sayErr(c *conn, text string) {
+	w.seal()
+	segment := w.room(aside, len(text)+len("-ERR ''\r\n"))
+	from := len(segment.buf)
+	segment.buf = wire.AppendErr(segment.buf, text)
+	w.enqueue(c, nil, segment, from, tally{})
+	if w.b.traceOn {
+		c.traceOut(segment.buf[from:])
+	}
+}
+
+// sayInfo queues an INFO for c.
+func (w *worker) sayInfo(c *conn, lameDuck bool) {
+	w.seal()
+	segment := w.room(aside, maxInfo)
+	from := len(segment.buf)
+	segment.buf = c.b.info.appendTo(segment.buf, c, lameDuck)
+	w.enqueue(c, nil, segment, from, tally{})
+	if w.b.traceOn {
+		c.traceOut(segment.buf[from:])
+	}
+}

@@ -1,0 +1,109 @@
+package broker
+
+import (
+	"encoding/json"
+	"net"
+	"runtime"
+	"strconv"
+
+	"github.com/natsd/natsd/internal/wire"
+)
+
+// maxInfo is the room in bytes that an INFO line is given. A longer one makes its segment grow.
+const maxInfo = 1 << 10
+
+// serverInfo is the part of INFO that is the same for every client, in the order in which it is sent.
+// Source: docs/spec/client-protocol.md §2.2.
+type serverInfo struct {
+	ServerID     string `json:"server_id"`
+	ServerName   string `json:"server_name"`
+	Version      string `json:"version"`
+	Proto        int    `json:"proto"`
+	GitCommit    string `json:"git_commit"`
+	Go           string `json:"go"`
+	Host         string `json:"host"`
+	Port         int    `json:"port"`
+	Headers      bool   `json:"headers"`
+	AuthRequired bool   `json:"auth_required"`
+	TLSRequired  bool   `json:"tls_required"`
+	TLSVerify    bool   `json:"tls_verify"`
+	MaxPayload   int64  `json:"max_payload"`
+}
+
+// infoTemplate is the rendered beginning of INFO. Only the part about one client is added per connection.
+type infoTemplate struct{ head []byte }
+
+// newInfoTemplate renders what b tells every client. The listen address must be known.
+func newInfoTemplate(b *Broker, host string, port int) infoTemplate {
+	info := serverInfo{
+		ServerID: b.id, ServerName: b.name, Version: b.opts.Version, Proto: 1, GitCommit: b.opts.GitCommit, Go: runtime.Version(),
+		Host: host, Port: port, Headers: true, MaxPayload: b.opts.MaxPayload,
+	}
+	text, err := json.Marshal(info)
+	if err != nil {
+		panic("broker: strings, numbers and booleans cannot be rendered: " + err.Error())
+	}
+	return infoTemplate{text[:len(text)-1]} // open for more fields
+}
+
+// appendTo appends the INFO line for c.
+func (t infoTemplate) appendTo(dst []byte, c *conn, lameDuck bool) []byte {
+	json := make([]byte, 0, maxInfo)
+	json = append(json, t.head...)
+	json = append(json, `,"client_id":`...)
+	json = strconv.AppendUint(json, c.id, 10)
+	if tcp, ok := c.net.RemoteAddr().(*net.TCPAddr); ok {
+		json = append(json, `,"client_ip":"`...)
+		json = append(json, tcp.IP.String()...)
+		json = append(json, '"')
+	}
+	if lameDuck {
+		json = append(json, `,"ldm":true`...)
+	}
+	json = append(json, '}')
+	return wire.AppendInfo(dst, json)
+}
+
+// Values of conn.asyncInfo: whether an INFO may be sent that the client did not ask for
+// (docs/spec/client-protocol.md §1, §2.3).
+const (
+	infoNever int32 = iota // no CONNECT yet, or one with protocol 0
+	infoHeld               // between CONNECT and the PONG that follows
+	infoDue                // the same, and one has fallen due
+	infoFree               // at any time
+)
+
+// holdInfo keeps INFO back from CONNECT until the next PONG went out.
+func (c *conn) holdInfo() {
+	if c.protocol >= 1 {
+		c.asyncInfo.Store(infoHeld)
+	} else {
+		c.asyncInfo.Store(infoNever)
+	}
+}
+
+// firstPong sends what had to wait for the first PONG after CONNECT. Clients that know headers are sent INFO in any
+// case (docs/spec/client-protocol.md §2.3).
+func (c *conn) firstPong(w *worker) {
+	if !c.connected || c.greeted {
+		return
+	}
+	c.greeted = true
+	if c.protocol < 1 {
+		return
+	}
+	due := c.asyncInfo.Swap(infoFree) == infoDue
+	if due || c.headers.Load() {
+		w.sayInfo(c, due && c.b.lameDuck.Load())
+	}
+}
+
+// announce sends INFO to c if it may be sent unasked, now or later.
+func (c *conn) announce(w *worker, lameDuck bool) {
+	if c.asyncInfo.CompareAndSwap(infoHeld, infoDue) {
+		return
+	}
+	if c.asyncInfo.Load() == infoFree {
+		w.sayInfo(c, lameDuck)
+	}
+}

@@ -1,0 +1,29 @@
+package broker
+
+import (
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// wake is what the wheel does for c once per ping interval: it counts one more PING as outstanding, and closes c if
+// those are too many; nothing but a PONG takes the count back. Spec: docs/spec/client-protocol.md §10.2.
+//
+// It also has a connection that waits with a goroutine and was quiet for the whole interval parked.
+func (c *conn) wake() {
+	if c.ended() {
+		return
+	}
+	c.log(zerolog.DebugLevel).Msg("Client Ping Timer")
+	if int(c.pings.Add(1)) > c.b.opts.PingMax {
+		c.log(zerolog.DebugLevel).Msg("Stale Client Connection - Closing")
+		c.closeAfterText(errTextStale, reasonStale)
+		return
+	}
+	if state := c.asyncInfo.Load(); state != infoHeld && state != infoDue { // else the PONG has to come first
+		c.b.tell(func(w *worker) { w.say(c, pingLine) })
+	}
+	if c.raw.RawConn != nil && c.b.wheel.now()-c.seen.Load() >= c.b.wheel.ticks {
+		_ = c.net.SetReadDeadline(time.Unix(1, 0)) // a failure leaves it as it is: no harm
+	}
+}

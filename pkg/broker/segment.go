@@ -1,0 +1,64 @@
+package broker
+
+import (
+	"sync/atomic"
+
+	"github.com/natsd/natsd/internal/bufpool"
+	"github.com/natsd/natsd/internal/wire"
+)
+
+// segmentSize is the capacity of an ordinary segment in bytes: what a read buffer of readSize turns into when each of
+// its messages goes to one class of subscribers.
+const segmentSize = 64 << 10
+
+// segment is encoded output that any number of outbound queues refer to. One worker appends to it; the bytes that
+// spans refer to are never written again.
+//
+// References: the worker that fills it holds one, each span another. Whoever lets go of the last one gives the memory
+// back. Fixed segments are not counted.
+type segment struct {
+	buf   []byte
+	refs  atomic.Int32
+	fixed bool // never freed: lines that every connection gets alike
+}
+
+// The lines that need no encoding. Never written to.
+var (
+	pingLine = &segment{buf: []byte(wire.Ping), fixed: true}
+	pongLine = &segment{buf: []byte(wire.Pong), fixed: true}
+	okLine   = &segment{buf: []byte(wire.OK), fixed: true}
+)
+
+// newSegment returns an empty segment with room for at least n bytes and one reference, the caller's.
+func newSegment(n int) *segment {
+	s := &segment{buf: bufpool.Get(max(n, segmentSize))[:0]}
+	s.refs.Store(1)
+	return s
+}
+
+// retain adds n references.
+func (s *segment) retain(n int) {
+	if !s.fixed {
+		s.refs.Add(int32(n))
+	}
+}
+
+// release drops n references. After the last one the memory is somebody else's.
+func (s *segment) release(n int) {
+	if !s.fixed && s.refs.Add(int32(-n)) == 0 {
+		bufpool.Put(s.buf)
+		s.buf = nil
+	}
+}
+
+// room returns how many more bytes fit.
+func (s *segment) room() int { return cap(s.buf) - len(s.buf) }
+
+// span is a part of a segment, queued for one connection. It owns a reference.
+type span struct {
+	segment  *segment
+	from, to uint32
+}
+
+func (s span) bytes() []byte { return s.segment.buf[s.from:s.to] }
+func (s span) size() int     { return int(s.to - s.from) }

@@ -1,0 +1,133 @@
+package broker
+
+import (
+	"io"
+	"net"
+	"syscall"
+	"unsafe"
+)
+
+// gatherBelow is the average size of spans in bytes up to which they are copied together before a write: the kernel
+// takes longer for each piece than the copy does.
+const gatherBelow = 512
+
+// rawSocket is a socket that can be read and written without waiting, and parked.
+type rawSocket struct{ syscall.RawConn }
+
+// newRawSocket returns the raw side of nc, false if it has none and must be read and written by waiting.
+func newRawSocket(nc net.Conn) (rawSocket, bool) {
+	tcp, ok := nc.(*net.TCPConn)
+	if !ok {
+		return rawSocket{}, false
+	}
+	raw, err := tcp.SyscallConn()
+	return rawSocket{raw}, err == nil
+}
+
+// socketIO is the memory of one worker for calls to sockets: closures and vectors that cost nothing to use again.
+type socketIO struct {
+	spans   []span
+	written int
+	err     error
+	writeFn func(fd uintptr) bool
+	vectors [64]syscall.Iovec
+	gather  []byte
+}
+
+func (w *socketIO) init() { w.writeFn = w.writeSpans }
+
+// tryWrite writes as much of spans as the socket takes without waiting.
+func (w *socketIO) tryWrite(raw syscall.RawConn, spans []span) (int, error) {
+	w.spans, w.written, w.err = spans, 0, nil
+	err := raw.Write(w.writeFn)
+	w.spans = nil
+	if err == nil {
+		err = w.err
+	}
+	return w.written, err
+}
+
+// writeSpans is the body of tryWrite. It always returns true: the caller does not want to wait.
+func (w *socketIO) writeSpans(fd uintptr) bool {
+	spans := w.spans
+	skip := 0 // bytes of spans[0] that are written
+	for len(spans) > 0 {
+		n, asked, err := w.writeSome(int(fd), spans, skip)
+		switch {
+		case err == syscall.EINTR:
+			continue
+		case err == syscall.EAGAIN:
+			return true
+		case err != nil:
+			w.err = err
+			return true
+		}
+		w.written += n
+		if n < asked {
+			return true // the buffer is full
+		}
+		n += skip
+		for len(spans) > 0 && n >= spans[0].size() {
+			n -= spans[0].size()
+			spans = spans[1:]
+		}
+		skip = n
+	}
+	return true
+}
+
+// writeSome makes one system call for the first of spans, without the first skip bytes.
+func (w *socketIO) writeSome(fd int, spans []span, skip int) (n, asked int, err error) {
+	if len(spans) == 1 {
+		b := spans[0].bytes()[skip:]
+		n, err = syscall.Write(fd, b)
+		return n, len(b), err
+	}
+	total, count := -skip, 0
+	for ; count < len(spans) && count < len(w.vectors); count++ {
+		total += spans[count].size()
+	}
+	if total < count*gatherBelow {
+		w.gather = append(w.gather[:0], spans[0].bytes()[skip:]...)
+		for _, s := range spans[1:] {
+			if len(w.gather)+s.size() > segmentSize {
+				break
+			}
+			w.gather = append(w.gather, s.bytes()...)
+		}
+		n, err = syscall.Write(fd, w.gather)
+		return n, len(w.gather), err
+	}
+	for i := range count {
+		b := spans[i].bytes()
+		if i == 0 {
+			b = b[skip:]
+		}
+		w.vectors[i].Base = unsafe.SliceData(b)
+		w.vectors[i].SetLen(len(b))
+	}
+	r, _, errno := syscall.Syscall(syscall.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&w.vectors[0])), uintptr(count))
+	clear(w.vectors[:count])
+	if errno != 0 {
+		return 0, total, errno
+	}
+	return int(r), total, nil
+}
+
+// readNow reads into b without waiting. again means that there is nothing to read yet.
+func readNow(fd uintptr, b []byte) (n int, again bool, err error) {
+	for {
+		n, err = syscall.Read(int(fd), b)
+		switch {
+		case err == syscall.EINTR:
+		case err == syscall.EAGAIN:
+			return 0, true, nil
+		case err != nil:
+			return 0, false, err
+		case n == 0 && len(b) > 0:
+			return 0, false, io.EOF
+		default:
+			return n, false, nil
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package broker
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/natsd/natsd/internal/subject"
+)
+
+// subscription is one SUB of one connection.
+type subscription struct {
+	conn    *conn  // set when it is made, like subject, queue and sid; never written again
+	subject string // shared by all subscriptions on it
+	queue   string // empty: plain
+	sid     string
+
+	max       atomic.Int64 // messages it takes before it ends by itself; 0: no limit
+	delivered int64        // messages queued for it; guarded by conn.out.mu
+	closed    bool         // takes nothing any more; guarded by conn.out.mu
+}
+
+// fewSubscriptions is the most that a connection keeps in a list. More are found through a map.
+const fewSubscriptions = 8
+
+// subscriptions are those of one connection, by sid.
+type subscriptions struct {
+	mu struct { // guards everything inside it
+		sync.Mutex
+		list  []*subscription          // nil while bySID is in use
+		bySID map[string]*subscription // nil while there are few
+	}
+}
+
+// findLocked returns the subscription with this sid, nil if there is none. Locks: needs subs.mu.
+func (subs *subscriptions) findLocked(sid []byte) *subscription {
+	if subs.mu.bySID != nil {
+		return subs.mu.bySID[string(sid)]
+	}
+	for _, s := range subs.mu.list {
+		if s.sid == string(sid) {
+			return s
+		}
+	}
+	return nil
+}
+
+// countLocked returns the number of subscriptions. Locks: needs subs.mu.
+func (subs *subscriptions) countLocked() int { return len(subs.mu.list) + len(subs.mu.bySID) }
+
+// addLocked adds s, whose sid must be free. Locks: needs subs.mu.
+func (subs *subscriptions) addLocked(s *subscription) {
+	switch {
+	case subs.mu.bySID != nil:
+		subs.mu.bySID[s.sid] = s
+	case len(subs.mu.list) < fewSubscriptions:
+		if subs.mu.list == nil {
+			subs.mu.list = make([]*subscription, 0, 1) // most have one
+		}
+		subs.mu.list = append(subs.mu.list, s)
+	default:
+		subs.mu.bySID = make(map[string]*subscription, 2*fewSubscriptions)
+		for _, old := range subs.mu.list {
+			subs.mu.bySID[old.sid] = old
+		}
+		subs.mu.list = nil
+		subs.mu.bySID[s.sid] = s
+	}
+}
+
+// remove takes s out and reports whether it was there. Locks: takes subs.mu.
+func (subs *subscriptions) remove(s *subscription) bool {
+	subs.mu.Lock()
+	defer subs.mu.Unlock()
+	if subs.mu.bySID != nil {
+		if subs.mu.bySID[s.sid] != s {
+			return false
+		}
+		delete(subs.mu.bySID, s.sid)
+		return true
+	}
+	i := slices.Index(subs.mu.list, s)
+	if i < 0 {
+		return false
+	}
+	subs.mu.list = slices.Delete(subs.mu.list, i, i+1)
+	return true
+}
+
+// takeAll empties subs and returns what was there. Locks: takes subs.mu.
+func (subs *subscriptions) takeAll() []*subscription {
+	subs.mu.Lock()
+	defer subs.mu.Unlock()
+	all := subs.mu.list
+	for _, s := range subs.mu.bySID {
+		all = append(all, s)
+	}
+	subs.mu.list, subs.mu.bySID = nil, nil
+	return all
+}
+
+// subscribe handles SUB. Spec: docs/spec/client-protocol.md §6.2, and §5 for a sid in use.
+func (c *conn) subscribe(w *worker) {
+	e := &w.parser.Event
+	if !subject.ValidSubscription(e.Subject) {
+		w.sayErr(c, errTextInvalidSubject)
+		return
+	}
+	w.seal()
+	c.subs.mu.Lock()
+	known := c.subs.findLocked(e.SID) != nil
+	count := c.subs.countLocked()
+	if limit := c.b.opts.MaxSubscriptions; !known && limit > 0 && count >= limit {
+		c.subs.mu.Unlock()
+		w.sayErr(c, errTextMaxSubscriptions)
+		return
+	}
+	if !known {
+		if count > 0 {
+			c.many.Store(true) // before anybody can match the second one, see run.classify
+		}
+		s := &subscription{conn: c, queue: string(e.Queue), sid: string(e.SID)}
+		c.subs.addLocked(s)
+		s.subject = c.account.index.Insert(e.Subject, s.queue, s)
+	}
+	c.subs.mu.Unlock()
+	c.acknowledge(w)
+}
+
+// unsubscribeSID handles UNSUB. Spec: docs/spec/client-protocol.md §7.
+func (c *conn) unsubscribeSID(w *worker) {
+	e := &w.parser.Event
+	w.seal() // what was published before counts
+	c.subs.mu.Lock()
+	s := c.subs.findLocked(e.SID)
+	c.subs.mu.Unlock()
+	if s != nil {
+		c.out.mu.Lock()
+		s.max.Store(e.Max)
+		over := e.Max <= s.delivered
+		c.out.mu.Unlock()
+		if over {
+			c.unsubscribe(s)
+		}
+	}
+	c.acknowledge(w)
+}
+
+// unsubscribe ends s, a subscription of c. A second call does nothing. Any goroutine may call it.
+// Locks: takes c.subs.mu, c.out.mu and the index's, one after the other.
+func (c *conn) unsubscribe(s *subscription) {
+	if !c.subs.remove(s) {
+		return
+	}
+	c.out.mu.Lock()
+	s.closed = true
+	c.out.mu.Unlock()
+	c.account.index.Remove(s.subject, s.queue, s)
+}

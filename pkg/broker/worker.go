@@ -1,0 +1,144 @@
+package broker
+
+import (
+	"math/rand/v2"
+
+	"github.com/natsd/natsd/internal/sublist"
+	"github.com/natsd/natsd/internal/wire"
+)
+
+// readSize is the size of a read buffer in bytes: the most that one batch brings, unless a single message is larger.
+const readSize = 64 << 10
+
+// worker is everything a goroutine needs to serve one batch of input: a parser, a read buffer, output under way and
+// memory to reuse. Workers are pooled; a connection borrows one when there is something to read and gives it
+// back before it waits, which is why an idle connection owns no buffer. A worker is for one goroutine at a time.
+type worker struct {
+	b      *Broker
+	parser wire.Parser
+	reader sublist.Reader[*subscription]
+	random *rand.PCG
+
+	buf   []byte // readSize bytes
+	in    []byte // where input is read into: buf, or a larger one for a message that does not fit
+	start int    // in[start:end] is input not parsed yet
+	end   int
+
+	segments [aside + 1]*segment
+	run      run
+	dirty    []*conn // have something queued that this worker has promised to flush
+	crowded  []*conn // have much queued, see stall.go
+	spare    [][]span
+	members  map[*conn]struct{} // see run.prepare
+
+	received tally // of this batch
+	io       socketIO
+}
+
+// newWorker returns a worker for b.
+func newWorker(b *Broker) *worker {
+	w := &worker{b: b, random: rand.NewPCG(rand.Uint64(), rand.Uint64())}
+	w.buf = make([]byte, readSize)
+	w.in = w.buf
+	w.parser.MaxControlLine = b.opts.MaxControlLine
+	w.parser.MaxPayload = b.opts.MaxPayload
+	w.io.init()
+	return w
+}
+
+// borrow returns an idle worker.
+func (b *Broker) borrow() *worker {
+	if w, ok := b.workers.Get().(*worker); ok {
+		return w
+	}
+	return newWorker(b)
+}
+
+// giveBack returns w to the pool. Nothing may be open or dirty.
+func (b *Broker) giveBack(w *worker) { b.workers.Put(w) }
+
+// finish ends a batch of c: it queues what is still open, flushes every connection that got something, and waits for
+// crowded ones that make progress.
+func (w *worker) finish(c *conn) {
+	w.seal()
+	w.run.forget()
+	if w.received.messages > 0 {
+		c.received.messages.Add(w.received.messages)
+		c.received.bytes.Add(w.received.bytes)
+		w.received = tally{}
+	}
+	w.flushDirty()
+	if len(w.crowded) > 0 {
+		w.stall(c)
+	}
+	w.tidy()
+}
+
+// flushDirty flushes every connection on the list and empties it.
+func (w *worker) flushDirty() {
+	for i, c := range w.dirty {
+		w.flush(c)
+		w.dirty[i] = nil
+	}
+	w.dirty = w.dirty[:0]
+}
+
+// tidy reuses segments that nobody refers to any more and lets go of the others.
+func (w *worker) tidy() {
+	for i, s := range w.segments {
+		switch {
+		case s == nil:
+		case s.refs.Load() == 1 && cap(s.buf) == segmentSize:
+			s.buf = s.buf[:0]
+		default:
+			s.release(1)
+			w.segments[i] = nil
+		}
+	}
+}
+
+// room returns segment i with room for n bytes. The one before it, if it is replaced, must have no open range.
+func (w *worker) room(i, n int) *segment {
+	s := w.segments[i]
+	if s != nil {
+		if s.room() >= n {
+			return s
+		}
+		s.release(1)
+	}
+	s = newSegment(n)
+	w.segments[i] = s
+	return s
+}
+
+// write writes spans to the socket of c without waiting and returns how many bytes it took.
+func (w *worker) write(c *conn, spans []span) (int, error) {
+	if c.raw.RawConn == nil {
+		return 0, nil // the writer goroutine does it
+	}
+	return w.io.tryWrite(c.raw, spans)
+}
+
+// maxSpare is the number of queue memories that a worker keeps.
+const maxSpare = 64
+
+// lend returns memory for an outbound queue, empty.
+func (w *worker) lend() []span {
+	if n := len(w.spare); n > 0 {
+		spans := w.spare[n-1]
+		w.spare = w.spare[:n-1]
+		return spans
+	}
+	return make([]span, 0, 4)
+}
+
+// recycle takes back the memory of a queue whose spans have all been released.
+func (w *worker) recycle(spans []span) {
+	if len(w.spare) < maxSpare && cap(spans) <= maxVectors {
+		clear(spans)
+		w.spare = append(w.spare, spans[:0])
+	}
+}
+
+// pick returns a random number below n, which is at least 1 and well below 2^32.
+func (w *worker) pick(n int) int { return int((w.random.Uint64() >> 32) * uint64(n) >> 32) }
