@@ -33,6 +33,7 @@ type input struct {
 	need     int32                 // length of the message that held is the beginning of; 0: not known
 	skipping wire.Op               // see wire.Parser.Skipping
 	batches  uint8                 // in quick succession, see conn.quiet
+	settled  bool                  // it has had its first batches, see conn.quiet
 	idle     bool                  // the last read brought nothing, and the connection is to be parked
 	refused  bool                  // the message that is coming in was refused when its control line was read
 }

@@ -10,6 +10,9 @@ import (
 // sooner, instead of being parked.
 const hotBatches = 6
 
+// firstBatches is how many batches a new connection is given before it is parked for the first time.
+const firstBatches = 2
+
 // poller waits for input on behalf of all parked connections. A parked connection has no goroutine; when it becomes
 // readable, the poller starts one. It is an epoll instance, which is itself waited for through Go's own poller.
 //
@@ -104,16 +107,20 @@ func (c *conn) park() bool {
 	return true
 }
 
-// quiet reports whether c, which has nothing to read, is to be parked: not before its first words, which are on their
-// way, and not while it is busy.
+// quiet reports whether c, which has nothing to read, is to be parked: not before its first words, CONNECT and SUB,
+// which follow each other at once, and not while it is busy.
 func (c *conn) quiet() bool {
-	return c.b.poller != nil && c.in.batches > 0 && c.in.batches < hotBatches
+	if c.b.poller == nil || !c.in.settled && c.in.batches < firstBatches {
+		return false
+	}
+	c.in.settled = true
+	return c.in.batches < hotBatches
 }
 
 // noteActivity counts the batches of c that come in quick succession.
 func (c *conn) noteActivity() {
 	now := c.b.wheel.now()
-	if now-c.seen.Load() > 1 {
+	if now-c.seen.Load() > 1 && c.in.settled {
 		c.in.batches = 0
 	}
 	c.in.batches = min(c.in.batches+1, hotBatches)
