@@ -12,9 +12,9 @@ import "time"
 const (
 	defaultCrowdedAt = 1 << 20 // pending bytes from which a publisher waits; less if max_pending is small
 	stallBudget      = 100 * time.Millisecond
-	stallWindow      = 10 * time.Millisecond
+	stallWindow      = 4 * time.Millisecond
 	stallStep        = 200 * time.Microsecond
-	stallRate        = 256 << 10 // bytes that all of them must take in per window
+	stallRate        = 100 << 10 // bytes that all of them must take in per window
 	laggardQuota     = 1 << 20   // bytes
 )
 
