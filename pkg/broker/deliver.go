@@ -80,15 +80,15 @@ func (w *worker) deliverTo(c *conn, m message, s *subscription) bool {
 		return false
 	}
 	segment := w.room(aside, encodedSize(m, s.sid))
-	from := len(segment.buf)
-	segment.buf = appendMessage(segment.buf, m, s.sid, to.headers.Load())
+	from := segment.used
+	segment.advance(appendMessage(segment.free(), m, s.sid, to.headers.Load()))
 	verdict := w.enqueue(to, s, segment, from, tally{1, int64(m.Size)})
 	if verdict == refused {
-		segment.buf = segment.buf[:from] // nobody has seen it
+		segment.used = from // nobody has seen it
 		return false
 	}
 	if w.b.traceOn {
-		to.traceOut(segment.buf[from:])
+		to.traceOut(segment.mem[from:segment.used])
 	}
 	if verdict == spent {
 		to.unsubscribe(s)

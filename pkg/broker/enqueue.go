@@ -2,13 +2,13 @@ package broker
 
 import "github.com/natsd/natsd/internal/wire"
 
-// enqueue queues segment.buf[from:], which holds the messages that n counts, for subscription s of c. A nil s stands
+// enqueue queues what segment holds from the index from on, the messages that n counts, for subscription s of c. A nil s stands
 // for a line of the protocol and an empty n. Of more messages than s may still get, the first ones are queued.
 //
 // Hot path: once per run and subscription. 0 allocs/op. Locks: takes c.out.mu.
 func (w *worker) enqueue(c *conn, s *subscription, segment *segment, from int, n tally) verdict {
 	o := &c.out
-	to, v := len(segment.buf), queued
+	to, v := segment.used, queued
 	o.mu.Lock()
 	if o.mu.closed || s != nil && s.closed {
 		o.mu.Unlock()
@@ -61,16 +61,16 @@ func (w *worker) relieveLocked(c *conn, size int) bool {
 	return !o.mu.closed && (o.mu.pending == 0 || o.mu.pending+int64(size) <= w.b.opts.MaxPending)
 }
 
-// admitLocked returns how many of the messages in segment.buf[from:] s may still get, and where they end.
+// admitLocked returns how many of the messages that segment holds from the index from on s may still get, and where they end.
 // Spec: docs/spec/client-protocol.md §7. Locks: needs out.mu of the connection.
 func (s *subscription) admitLocked(segment *segment, from int, n tally) (tally, int, verdict) {
-	to := len(segment.buf)
+	to := segment.used
 	left := s.max.Load() - s.delivered
 	switch {
 	case left <= 0:
 		return tally{}, from, refused
 	case n.messages > left:
-		length, bytes := wire.Messages(segment.buf[from:to], int(left))
+		length, bytes := wire.Messages(segment.mem[from:to], int(left))
 		return tally{left, int64(bytes)}, from + length, spent
 	case n.messages == left:
 		return n, to, spent
@@ -95,7 +95,7 @@ func (w *worker) say(c *conn, line *segment) {
 	w.seal()
 	w.enqueue(c, nil, line, 0, tally{})
 	if w.b.traceOn {
-		c.traceOut(line.buf)
+		c.traceOut(line.mem)
 	}
 }
 
@@ -103,22 +103,22 @@ func (w *worker) say(c *conn, line *segment) {
 func (w *worker) sayErr(c *conn, text string) {
 	w.seal()
 	segment := w.room(aside, len(text)+len("-ERR ''\r\n"))
-	from := len(segment.buf)
-	segment.buf = wire.AppendErr(segment.buf, text)
+	from := segment.used
+	segment.advance(wire.AppendErr(segment.free(), text))
 	w.enqueue(c, nil, segment, from, tally{})
 	if w.b.traceOn {
-		c.traceOut(segment.buf[from:])
+		c.traceOut(segment.mem[from:segment.used])
 	}
 }
 
 // sayInfo queues an INFO for c.
 func (w *worker) sayInfo(c *conn, lameDuck bool) {
 	w.seal()
-	segment := w.room(aside, maxInfo)
-	from := len(segment.buf)
-	segment.buf = c.b.info.appendTo(segment.buf, c, lameDuck)
+	segment := w.room(aside, c.b.info.size())
+	from := segment.used
+	segment.advance(c.b.info.appendTo(segment.free(), c, lameDuck))
 	w.enqueue(c, nil, segment, from, tally{})
 	if w.b.traceOn {
-		c.traceOut(segment.buf[from:])
+		c.traceOut(segment.mem[from:segment.used])
 	}
 }

@@ -5,12 +5,7 @@ import (
 	"net"
 	"runtime"
 	"strconv"
-
-	"github.com/natsd/natsd/internal/wire"
 )
-
-// maxInfo is the room in bytes that an INFO line is given. A longer one makes its segment grow.
-const maxInfo = 1 << 10
 
 // serverInfo is the part of INFO that is the same for every client, in the order in which it is sent.
 // Source: docs/spec/client-protocol.md §2.2.
@@ -46,22 +41,27 @@ func newInfoTemplate(b *Broker, host string, port int) infoTemplate {
 	return infoTemplate{text[:len(text)-1]} // open for more fields
 }
 
-// appendTo appends the INFO line for c.
+// size returns an upper bound for the length of an INFO line.
+func (t infoTemplate) size() int {
+	const rest = 256 // framing, and the fields about one client with the longest values they can have
+	return len(t.head) + rest
+}
+
+// appendTo appends the INFO line for c. The blank before the line end is part of it (docs/spec/client-protocol.md §2.1).
 func (t infoTemplate) appendTo(dst []byte, c *conn, lameDuck bool) []byte {
-	json := make([]byte, 0, maxInfo)
-	json = append(json, t.head...)
-	json = append(json, `,"client_id":`...)
-	json = strconv.AppendUint(json, c.id, 10)
+	dst = append(dst, "INFO "...)
+	dst = append(dst, t.head...)
+	dst = append(dst, `,"client_id":`...)
+	dst = strconv.AppendUint(dst, c.id, 10)
 	if tcp, ok := c.net.RemoteAddr().(*net.TCPAddr); ok {
-		json = append(json, `,"client_ip":"`...)
-		json = append(json, tcp.IP.String()...)
-		json = append(json, '"')
+		dst = append(dst, `,"client_ip":"`...)
+		dst = append(dst, tcp.IP.String()...)
+		dst = append(dst, '"')
 	}
 	if lameDuck {
-		json = append(json, `,"ldm":true`...)
+		dst = append(dst, `,"ldm":true`...)
 	}
-	json = append(json, '}')
-	return wire.AppendInfo(dst, json)
+	return append(dst, "} \r\n"...)
 }
 
 // Values of conn.asyncInfo: whether an INFO may be sent that the client did not ask for

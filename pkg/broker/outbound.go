@@ -50,7 +50,7 @@ func (o *outbound) pushLocked(s span, spare []span) (usedSpare bool) {
 		o.mu.spans, usedSpare = spare, spare != nil
 	}
 	if n := len(o.mu.spans); n == 0 || o.mu.spans[n-1].segment != s.segment {
-		o.mu.held += int64(cap(s.segment.buf))
+		o.mu.held += int64(len(s.segment.mem))
 	}
 	o.mu.spans = append(o.mu.spans, s)
 	return usedSpare
@@ -69,12 +69,12 @@ func (o *outbound) compactLocked() {
 	}
 	packed := newSegment(size)
 	for _, s := range o.mu.spans {
-		packed.buf = append(packed.buf, s.bytes()...)
+		packed.used += copy(packed.mem[packed.used:], s.bytes())
 		s.segment.release(1)
 	}
 	clear(o.mu.spans)
 	o.mu.spans = append(o.mu.spans[:0], span{packed, 0, uint32(size)})
-	o.mu.held = int64(cap(packed.buf))
+	o.mu.held = int64(len(packed.mem))
 }
 
 // takeLocked hands the whole queue to a flusher. Locks: needs o.mu.

@@ -76,21 +76,21 @@ func (c *conn) tellNoResponders(w *worker, m message) {
 	w.seal()
 	const fixed = len("HMSG   \r\n\r\n") + 2*20 + len(noRespondersStatus) + len(noRespondersSubject) + 2*len(wire.CRLF)
 	segment := w.room(aside, fixed+len(m.Reply)+len(s.sid)+len(m.Subject))
-	from := len(segment.buf)
+	from := segment.used
 	size := len(noRespondersStatus) + len(noRespondersSubject) + len(m.Subject) + 2*len(wire.CRLF)
 	var digits [20]byte
 	text := strconv.AppendInt(digits[:0], int64(size), 10)
-	dst := wire.AppendMsgHead(segment.buf, m.Reply, s.sid, true)
+	dst := wire.AppendMsgHead(segment.free(), m.Reply, s.sid, true)
 	dst = append(dst, text...)
 	dst = append(dst, ' ')
 	dst = append(dst, text...)
 	dst = append(dst, "\r\n"+noRespondersStatus+noRespondersSubject...)
 	dst = append(dst, m.Subject...)
-	segment.buf = append(dst, "\r\n\r\n\r\n"...)
+	segment.advance(append(dst, "\r\n\r\n\r\n"...))
 	// Not a message to s: it does not count towards an auto-unsubscribe (docs/spec/client-protocol.md §7).
 	w.enqueue(c, nil, segment, from, tally{})
 	if c.b.traceOn {
-		c.traceOut(segment.buf[from:])
+		c.traceOut(segment.mem[from:segment.used])
 	}
 }
 

@@ -22,7 +22,7 @@ type tally struct{ messages, bytes int64 }
 type class struct {
 	sid     string
 	headers bool
-	from    int // the open range is segments[i].buf[from:], i being the index of the class
+	from    int // the open range is segments[i] from here on, i being the index of the class
 	subs    []*subscription
 }
 
@@ -43,7 +43,7 @@ func (u *run) begin(w *worker, c *conn, r *matches) bool {
 		return false
 	}
 	for i := range u.classes {
-		u.classes[i].from = len(w.room(i, 0).buf)
+		u.classes[i].from = w.room(i, 0).used
 	}
 	u.matches = r
 	return true
@@ -115,7 +115,7 @@ func (w *worker) extend(m message) {
 	}
 	for i := range classes {
 		k, s := &classes[i], w.segments[i]
-		s.buf = appendMessage(s.buf, m, k.sid, k.headers)
+		s.advance(appendMessage(s.free(), m, k.sid, k.headers))
 	}
 	w.run.open.messages++
 	w.run.open.bytes += int64(m.Size)
@@ -126,7 +126,7 @@ func (w *worker) widen(m message) {
 	w.seal()
 	for i := range w.run.classes {
 		k := &w.run.classes[i]
-		k.from = len(w.room(i, encodedSize(m, k.sid)).buf)
+		k.from = w.room(i, encodedSize(m, k.sid)).used
 	}
 }
 
@@ -143,7 +143,7 @@ func (w *worker) seal() {
 				s.conn.unsubscribe(s)
 			}
 		}
-		k.from = len(segment.buf)
+		k.from = segment.used
 	}
 	w.run.open = tally{}
 }

@@ -17,21 +17,27 @@ const segmentSize = 64 << 10
 // References: the worker that fills it holds one, each span another. Whoever lets go of the last one gives the memory
 // back. Fixed segments are not counted.
 type segment struct {
-	buf   []byte
-	refs  atomic.Int32
-	fixed bool // never freed: lines that every connection gets alike
+	mem   []byte       // all of the memory; the slice itself is never written again, its bytes are by the worker
+	used  int          // bytes of mem that are encoded; the worker's alone
+	refs  atomic.Int32 // see above
+	fixed bool         // never freed: lines that every connection gets alike
 }
 
 // The lines that need no encoding. Never written to.
 var (
-	pingLine = &segment{buf: []byte(wire.Ping), fixed: true}
-	pongLine = &segment{buf: []byte(wire.Pong), fixed: true}
-	okLine   = &segment{buf: []byte(wire.OK), fixed: true}
+	pingLine = fixedLine(wire.Ping)
+	pongLine = fixedLine(wire.Pong)
+	okLine   = fixedLine(wire.OK)
 )
+
+func fixedLine(text string) *segment {
+	return &segment{mem: []byte(text), used: len(text), fixed: true}
+}
 
 // newSegment returns an empty segment with room for at least n bytes and one reference, the caller's.
 func newSegment(n int) *segment {
-	s := &segment{buf: bufpool.Get(max(n, segmentSize))[:0]}
+	mem := bufpool.Get(max(n, segmentSize))
+	s := &segment{mem: mem[:cap(mem)]}
 	s.refs.Store(1)
 	return s
 }
@@ -46,13 +52,18 @@ func (s *segment) retain(n int) {
 // release drops n references. After the last one the memory is somebody else's.
 func (s *segment) release(n int) {
 	if !s.fixed && s.refs.Add(int32(-n)) == 0 {
-		bufpool.Put(s.buf)
-		s.buf = nil
+		bufpool.Put(s.mem)
 	}
 }
 
 // room returns how many more bytes fit.
-func (s *segment) room() int { return cap(s.buf) - len(s.buf) }
+func (s *segment) room() int { return len(s.mem) - s.used }
+
+// free returns the unused memory as an empty slice to append to. What is appended counts after advance.
+func (s *segment) free() []byte { return s.mem[s.used:s.used] }
+
+// advance says that appended, which began as free and never outgrew it, is encoded.
+func (s *segment) advance(appended []byte) { s.used += len(appended) }
 
 // span is a part of a segment, queued for one connection. It owns a reference.
 type span struct {
@@ -60,5 +71,5 @@ type span struct {
 	from, to uint32
 }
 
-func (s span) bytes() []byte { return s.segment.buf[s.from:s.to] }
+func (s span) bytes() []byte { return s.segment.mem[s.from:s.to] }
 func (s span) size() int     { return int(s.to - s.from) }

@@ -88,8 +88,8 @@ func (w *worker) tidy() {
 	for i, s := range w.segments {
 		switch {
 		case s == nil:
-		case s.refs.Load() == 1 && cap(s.buf) == segmentSize:
-			s.buf = s.buf[:0]
+		case s.refs.Load() == 1 && len(s.mem) == segmentSize:
+			s.used = 0
 		default:
 			s.release(1)
 			w.segments[i] = nil
