@@ -9,7 +9,10 @@ import (
 const (
 	minBits = 6
 	maxBits = 21
+)
 
+// The smallest and the largest class.
+const (
 	// MinSize and MaxSize are the smallest and the largest class, in bytes. Get(n) with n above MaxSize allocates, and
 	// Put drops such a slice, so that one big message does not stay in memory for ever.
 	MinSize = 1 << minBits

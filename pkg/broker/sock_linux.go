@@ -52,14 +52,14 @@ func (w *socketIO) writeSpans(fd uintptr) bool {
 	spans := w.spans
 	skip := 0 // bytes of spans[0] that are written
 	for len(spans) > 0 {
-		n, asked, err := w.writeSome(int(fd), spans, skip)
+		n, asked, errno := w.writeSome(int(fd), spans, skip)
 		switch {
-		case err == syscall.EINTR:
+		case errno == syscall.EINTR:
 			continue
-		case err == syscall.EAGAIN:
+		case errno == syscall.EAGAIN:
 			return true
-		case err != nil:
-			w.err = err
+		case errno != 0:
+			w.err = errno
 			return true
 		}
 		w.written += n
@@ -77,11 +77,11 @@ func (w *socketIO) writeSpans(fd uintptr) bool {
 }
 
 // writeSome makes one system call for the first of spans, without the first skip bytes.
-func (w *socketIO) writeSome(fd int, spans []span, skip int) (n, asked int, err error) {
+func (w *socketIO) writeSome(fd int, spans []span, skip int) (n, asked int, errno syscall.Errno) {
 	if len(spans) == 1 {
 		b := spans[0].bytes()[skip:]
-		n, err = syscall.Write(fd, b)
-		return n, len(b), err
+		n, errno = writeOne(fd, b)
+		return n, len(b), errno
 	}
 	total, count := -skip, 0
 	for ; count < len(spans) && count < len(w.vectors); count++ {
@@ -95,8 +95,8 @@ func (w *socketIO) writeSome(fd int, spans []span, skip int) (n, asked int, err 
 			}
 			w.gather = append(w.gather, s.bytes()...)
 		}
-		n, err = syscall.Write(fd, w.gather)
-		return n, len(w.gather), err
+		n, errno = writeOne(fd, w.gather)
+		return n, len(w.gather), errno
 	}
 	for i := range count {
 		b := spans[i].bytes()
@@ -111,7 +111,16 @@ func (w *socketIO) writeSome(fd int, spans []span, skip int) (n, asked int, err 
 	if errno != 0 {
 		return 0, total, errno
 	}
-	return int(r), total, nil
+	return int(r), total, 0
+}
+
+// writeOne writes b, which is not empty, with one system call.
+func writeOne(fd int, b []byte) (int, syscall.Errno) {
+	r, _, errno := syscall.Syscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(r), 0
 }
 
 // readNow reads into b without waiting. again means that there is nothing to read yet.

@@ -122,16 +122,6 @@ func (w *worker) write(c *conn, spans []span) (int, error) {
 // maxSpare is the number of queue memories that a worker keeps.
 const maxSpare = 64
 
-// lend returns memory for an outbound queue, empty.
-func (w *worker) lend() []span {
-	if n := len(w.spare); n > 0 {
-		spans := w.spare[n-1]
-		w.spare = w.spare[:n-1]
-		return spans
-	}
-	return make([]span, 0, 4)
-}
-
 // recycle takes back the memory of a queue whose spans have all been released.
 func (w *worker) recycle(spans []span) {
 	if len(w.spare) < maxSpare && cap(spans) <= maxVectors {

@@ -1,0 +1,71 @@
+# Bare `make` lists the targets.
+.DEFAULT_GOAL := help
+
+GO        ?= go
+BIN       := bin
+VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null | sed 's/^v//')
+COMMIT    ?= $(shell git rev-parse --short HEAD 2>/dev/null)
+LDFLAGS   := -s -w -X github.com/natsd/natsd/cmd.linkedCommit=$(COMMIT)
+FUZZTIME  ?= 5s
+BENCHTIME ?= 20ms
+SOAK      ?= 10m
+
+# The race detector needs a C compiler; without one the tests run without it.
+RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
+
+.PHONY: help build test race lint fuzz bench e2e soak cover golden generate clean
+
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build ./natsd
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o natsd .
+
+test: ## run the tests, with the race detector where a C compiler is at hand
+	@if [ -z "$(RACE)" ]; then echo "note: no C compiler, running without the race detector"; fi
+	$(GO) test $(RACE) ./...
+
+race: ## run the tests with the race detector, several times
+	$(GO) test -race -count=3 ./...
+
+lint: $(BIN)/golangci-lint ## vet, check the format and run the linters
+	$(GO) vet ./...
+	$(GO) vet -tags e2e ./...
+	$(BIN)/golangci-lint run ./...
+
+$(BIN)/golangci-lint: tools/go.mod
+	cd tools && $(GO) build -o ../$(BIN)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+fuzz: ## run every fuzz target for FUZZTIME (5s)
+	@set -e; for pkg in $$($(GO) list ./...); do \
+		for target in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "== $$pkg $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+		done; \
+	done
+
+bench: ## run every benchmark for BENCHTIME (20ms)
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
+
+e2e: ## test a built natsd with real clients and peers; installs what is missing
+	./e2e/run
+
+soak: ## run random clients against a built natsd for SOAK (10m)
+	SOAK=$(SOAK) ./e2e/run soak
+
+cover: ## write coverage.out and print what is covered
+	$(GO) test -coverprofile=coverage.out ./...
+	$(GO) tool cover -func=coverage.out | tail -n 1
+
+golden: ## rewrite the golden files; review the difference like code
+	$(GO) test ./cmd -update
+
+generate: ## rewrite completions/ from the command tree
+	@mkdir -p completions
+	$(GO) run . completion bash > completions/natsd.bash
+	$(GO) run . completion zsh > completions/_natsd
+	$(GO) run . completion fish > completions/natsd.fish
+	$(GO) run . completion powershell > completions/natsd.ps1
+
+clean: ## remove what was built
+	rm -rf $(BIN) natsd coverage.out
