@@ -28,8 +28,10 @@ type conn struct {
 	// Any goroutine.
 	headers   atomic.Bool  // wants HMSG; stored by the serving goroutine
 	many      atomic.Bool  // has had more than one subscription at a time
-	asyncInfo atomic.Int32 // whether INFO may be sent unasked, see info.go
+	takesInfo atomic.Bool  // has said in CONNECT that it understands INFO at any time
+	greeting  atomic.Int32 // whether the PONG after CONNECT is still to come, see info.go
 	pings     atomic.Int32 // PINGs not answered
+	spared    atomic.Bool  // a PING was left out, see wake
 	seen      atomic.Int64 // tick of the wheel at the last batch
 	serving   atomic.Uint32
 	ending    atomic.Pointer[closeReason] // why it closes; nil: it does not
@@ -45,8 +47,6 @@ type client struct {
 	pedantic     bool
 	echo         bool
 	noResponders bool
-	connected    bool // a CONNECT was accepted
-	greeted      bool // the PONG after CONNECT was sent
 	protocol     int
 	about        *about // nil: nothing said
 }

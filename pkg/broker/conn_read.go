@@ -34,6 +34,7 @@ type input struct {
 	skipping wire.Op               // see wire.Parser.Skipping
 	batches  uint8                 // in quick succession, see conn.quiet
 	settled  bool                  // it has had its first batches, see conn.quiet
+	rooted   bool                  // it cannot be parked
 	idle     bool                  // the last read brought nothing, and the connection is to be parked
 	refused  bool                  // the message that is coming in was refused when its control line was read
 }
@@ -82,7 +83,10 @@ func (c *conn) read() bool {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		// The wheel asks for it: c has been quiet for long.
 		c.in.err = c.net.SetReadDeadline(time.Time{})
-		c.in.idle = c.in.err == nil
+		c.in.idle = c.in.err == nil && !c.in.rooted
+		if c.in.rooted {
+			return c.in.err == nil && c.read()
+		}
 	case err != nil:
 		c.in.err = err
 	}

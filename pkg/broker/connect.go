@@ -44,6 +44,8 @@ func (c *conn) connect(w *worker) bool {
 		c.log(zerolog.ErrorLevel).Msgf("Error reading from client: malformed CONNECT: %v", err)
 		return c.fail(w, errTextParser, reasonParseError)
 	}
+	w.seal()
+	w.run.forget() // echo and headers decide who is in a run
 	c.remember(&o)
 	switch {
 	case o.Account != "" || o.NewAccount:
@@ -55,8 +57,8 @@ func (c *conn) connect(w *worker) bool {
 	case o.NoResponders && !o.Headers:
 		return c.fail(w, errTextNoHeaders, reasonNoHeaders)
 	}
-	c.connected, c.greeted = true, false
-	c.holdInfo()
+	c.greeting.Store(greetingPending)
+	c.takesInfo.Store(o.Protocol >= 1)
 	c.acknowledge(w)
 	return true
 }

@@ -64,46 +64,30 @@ func (t infoTemplate) appendTo(dst []byte, c *conn, lameDuck bool) []byte {
 	return append(dst, "} \r\n"...)
 }
 
-// Values of conn.asyncInfo: whether an INFO may be sent that the client did not ask for
-// (docs/spec/client-protocol.md §1, §2.3).
+// Values of conn.greeting. Between CONNECT and the PONG that follows, a client insists that nothing else comes
+// (docs/spec/client-protocol.md §1).
 const (
-	infoNever int32 = iota // no CONNECT yet, or one with protocol 0
-	infoHeld               // between CONNECT and the PONG that follows
-	infoDue                // the same, and one has fallen due
-	infoFree               // at any time
+	greetingOver    int32 = iota // anything may be sent
+	greetingPending              // CONNECT was accepted, PONG not sent yet
+	greetingInfoDue              // the same, and an INFO has fallen due
 )
 
-// holdInfo keeps INFO back from CONNECT until the next PONG went out.
-func (c *conn) holdInfo() {
-	if c.protocol >= 1 {
-		c.asyncInfo.Store(infoHeld)
-	} else {
-		c.asyncInfo.Store(infoNever)
-	}
-}
-
-// firstPong sends what had to wait for the first PONG after CONNECT. Clients that know headers are sent INFO in any
-// case (docs/spec/client-protocol.md §2.3).
+// firstPong sends what had to wait for the first PONG after CONNECT, which has just been queued. Clients that know
+// headers are sent INFO in any case (docs/spec/client-protocol.md §2.3).
 func (c *conn) firstPong(w *worker) {
-	if !c.connected || c.greeted {
+	if c.greeting.Load() == greetingOver {
 		return
 	}
-	c.greeted = true
-	if c.protocol < 1 {
-		return
-	}
-	due := c.asyncInfo.Swap(infoFree) == infoDue
-	if due || c.headers.Load() {
+	due := c.greeting.Swap(greetingOver) == greetingInfoDue
+	if c.takesInfo.Load() && (due || c.headers.Load()) {
 		w.sayInfo(c, due && c.b.lameDuck.Load())
 	}
 }
 
-// announce sends INFO to c if it may be sent unasked, now or later.
+// announce sends INFO to c if it understands that, now or after its first PONG.
 func (c *conn) announce(w *worker, lameDuck bool) {
-	if c.asyncInfo.CompareAndSwap(infoHeld, infoDue) {
+	if !c.takesInfo.Load() || c.greeting.CompareAndSwap(greetingPending, greetingInfoDue) {
 		return
 	}
-	if c.asyncInfo.Load() == infoFree {
-		w.sayInfo(c, lameDuck)
-	}
+	w.sayInfo(c, lameDuck)
 }

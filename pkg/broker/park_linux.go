@@ -101,16 +101,17 @@ func (c *conn) park() bool {
 		err = e
 	}
 	// A failure, or a close that came before c was parked, is left to this goroutine if nobody else has it already.
-	if err != nil || c.ended() {
-		return !c.serving.CompareAndSwap(parked, served)
+	if (err == nil && !c.ended()) || !c.serving.CompareAndSwap(parked, served) {
+		return true
 	}
-	return true
+	c.in.rooted = err != nil
+	return false
 }
 
 // quiet reports whether c, which has nothing to read, is to be parked: not before its first words, CONNECT and SUB,
 // which follow each other at once, and not while it is busy.
 func (c *conn) quiet() bool {
-	if c.b.poller == nil || !c.in.settled && c.in.batches < firstBatches {
+	if c.b.poller == nil || c.in.rooted || !c.in.settled && c.in.batches < firstBatches {
 		return false
 	}
 	c.in.settled = true

@@ -14,15 +14,16 @@ func (c *conn) wake() {
 	if c.ended() {
 		return
 	}
+	if c.greeting.Load() != greetingOver && !c.spared.Swap(true) {
+		return // the PONG for its first PING has to come before ours; a client that sends none is spared once
+	}
 	c.log(zerolog.DebugLevel).Msg("Client Ping Timer")
 	if int(c.pings.Add(1)) > c.b.opts.PingMax {
 		c.log(zerolog.DebugLevel).Msg("Stale Client Connection - Closing")
 		c.closeAfterText(errTextStale, reasonStale)
 		return
 	}
-	if state := c.asyncInfo.Load(); state != infoHeld && state != infoDue { // else the PONG has to come first
-		c.b.tell(func(w *worker) { w.say(c, pingLine) })
-	}
+	c.b.tell(func(w *worker) { w.say(c, pingLine) })
 	if c.raw.RawConn != nil && c.b.wheel.now()-c.seen.Load() >= c.b.wheel.ticks {
 		_ = c.net.SetReadDeadline(time.Unix(1, 0)) // a failure leaves it as it is: no harm
 	}

@@ -83,12 +83,12 @@ func (w *worker) flushDirty() {
 	w.dirty = w.dirty[:0]
 }
 
-// tidy reuses segments that nobody refers to any more and lets go of the others.
+// tidy keeps the two segments that are used most, if nobody refers to them any more, and lets go of all others.
 func (w *worker) tidy() {
 	for i, s := range w.segments {
 		switch {
 		case s == nil:
-		case s.refs.Load() == 1 && len(s.mem) == segmentSize:
+		case (i == 0 || i == aside) && s.refs.Load() == 1 && len(s.mem) == segmentSize:
 			s.used = 0
 		default:
 			s.release(1)
