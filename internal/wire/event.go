@@ -51,7 +51,7 @@ type Event struct {
 	Arg     []byte // CONNECT, INFO, -ERR: everything between the verb and the line end, blanks trimmed in front
 
 	// SizeText and HeaderText are the sizes as the client wrote them: they are echoed to subscribers, leading
-	// zeros included (docs/spec/client-protocol.md §4.2).
+	// zeros included (docs/spec/client-protocol.md §4.2). HeaderText is nil for PUB.
 	SizeText   []byte
 	HeaderText []byte
 	// Size is the length of Payload in bytes, headers included. HeaderSize is the length of the header

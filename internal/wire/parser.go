@@ -19,12 +19,13 @@ type Parser struct {
 	// It is set with OpNone, and zero while that is not known yet.
 	Need int
 
-	// Skipping is the PING, PONG or +OK whose line end has not come yet; OpNone for none. It is all that carries over from
-	// one call of Next to another: a caller that shares a Parser among connections saves and restores it.
+	// Skipping is the PING, PONG or +OK whose line end has not come yet; a caller that shares one Parser
+	// among connections saves and restores it. Nothing else carries over from one call of Next to the
+	// following: Event and Need are results, written by Next and never read by it.
 	Skipping Op
 }
 
-// Reset makes p ready for another connection. The limits stay.
+// Reset makes p ready for another connection and drops what p borrows. The limits stay.
 func (p *Parser) Reset() {
 	p.Event = Event{}
 	p.Need, p.Skipping = 0, OpNone
@@ -82,7 +83,8 @@ func (p *Parser) fastPub(b []byte) int {
 		return 0
 	}
 	p.Subject, p.Reply = b[args:subjectEnd], reply
-	p.SizeText, p.Size, p.HeaderSize = b[sizeAt:sizeEnd], size, 0
+	p.SizeText, p.HeaderText = b[sizeAt:sizeEnd], nil
+	p.Size, p.HeaderSize = size, 0
 	p.Payload, p.Tail = b[payload:end], b[subjectEnd+1:end+2]
 	return end + 2
 }
@@ -103,7 +105,7 @@ func digits(b []byte, i int) (value, end int) {
 func (p *Parser) next(b []byte) (Op, int, error) {
 	p.Need = 0
 	if p.Skipping != OpNone {
-		return p.ignoreLine(p.Skipping, b, 0)
+		return p.skipLine(p.Skipping, b, 0)
 	}
 	if len(b) == 0 {
 		return OpNone, 0, nil
@@ -115,7 +117,7 @@ func (p *Parser) next(b []byte) (Op, int, error) {
 	case state == verbIncomplete:
 		return OpNone, 0, nil
 	case v.bare:
-		return p.ignoreLine(v.op, b, len(v.name))
+		return p.skipLine(v.op, b, len(v.name))
 	}
 	at := len(v.name)
 	if v.blank {
@@ -144,8 +146,8 @@ func (p *Parser) next(b []byte) (Op, int, error) {
 	}
 }
 
-// ignoreLine ends op at the next line end, from index i of b on; everything up to it is ignored, however long it is.
-func (p *Parser) ignoreLine(op Op, b []byte, i int) (Op, int, error) {
+// skipLine ends op at the next line end, from index i of b on; everything up to it is ignored, however long it is.
+func (p *Parser) skipLine(op Op, b []byte, i int) (Op, int, error) {
 	if end := bytes.IndexByte(b[i:], '\n'); end >= 0 {
 		p.Skipping = OpNone
 		return op, i + end + 1, nil
