@@ -7,7 +7,6 @@ import (
 	"os"
 	"syscall"
 	"time"
-	"unsafe"
 
 	"github.com/natsd/natsd/internal/bufpool"
 	"github.com/natsd/natsd/internal/wire"
@@ -26,7 +25,8 @@ const (
 // input is what a connection keeps between two batches, and its serving goroutine in between. An idle connection has
 // no memory here.
 type input struct {
-	held     []byte                // input not parsed yet, from bufpool; nil mostly
+	held     []byte                // input not parsed yet, in memory of bufpool; nil mostly
+	inbox    *segment              // the same in an inbox of its own, which it begins, when it is much
 	w        *worker               // borrowed while there is something to read; nil otherwise
 	wake     func(fd uintptr) bool // c.tryRead, so that waiting does not allocate
 	err      error                 // of the last read
@@ -139,13 +139,14 @@ func (in *input) borrow(b *Broker) {
 	in.w = w
 	w.parser.Skipping, w.parser.Need = in.skipping, int(in.need)
 	w.start, w.end = 0, len(in.held)
-	switch {
-	case cap(in.held) >= readSize:
-		w.in = in.held[:cap(in.held)]
-	case in.held != nil:
-		copy(w.in, in.held)
-		bufpool.Put(in.held)
+	if in.inbox != nil {
+		w.inbox.release(1)
+		w.takeInbox(in.inbox)
+		w.end = in.inbox.used
+		in.inbox = nil
 	}
+	copy(w.in, in.held)
+	bufpool.Put(in.held)
 	in.held = nil
 	w.makeRoom(minRead)
 }
@@ -156,37 +157,64 @@ func (in *input) giveBack(b *Broker) {
 	in.w = nil
 	in.skipping, in.need = w.parser.Skipping, int32(w.parser.Need)
 	rest := w.in[w.start:w.end]
-	switch {
-	case len(rest) == 0:
-		w.shrink()
-	case unsafe.SliceData(w.in) != unsafe.SliceData(w.buf):
-		in.held = w.in[:copy(w.in, rest)]
-		w.in = w.buf
-	default:
+	if len(rest) > readSize/2 {
+		in.inbox = w.inbox
+		in.inbox.used = copy(w.in, rest)
+		w.takeInbox(newSegment(readSize))
+	} else if len(rest) > 0 {
 		in.held = bufpool.Get(len(rest))
 		copy(in.held, rest)
 	}
-	w.start, w.end = 0, 0
+	w.empty()
 	b.giveBack(w)
 }
 
 // drop gives up what is kept, when the connection ends.
 func (in *input) drop(b *Broker) {
 	if w := in.w; w != nil {
-		w.start, w.end = 0, 0
-		w.shrink()
 		in.w = nil
+		w.empty()
 		b.giveBack(w)
+	}
+	if in.inbox != nil {
+		in.inbox.release(1)
+		in.inbox = nil
 	}
 	bufpool.Put(in.held)
 	in.held = nil
 }
 
+// takeInbox makes s, which nobody else refers to, the memory that input is read into.
+func (w *worker) takeInbox(s *segment) { w.inbox, w.in = s, s.mem }
+
+// empty forgets all input, and a large inbox.
+func (w *worker) empty() {
+	w.start, w.end = 0, 0
+	if len(w.in) > readSize {
+		w.inbox.release(1)
+		w.takeInbox(newSegment(readSize))
+	}
+}
+
+// detach moves input that is not parsed yet to a new inbox if outbound queues refer to the old one.
+func (w *worker) detach() {
+	if w.inbox.refs.Load() == 1 {
+		return
+	}
+	rest := w.in[w.start:w.end]
+	fresh := newSegment(max(readSize, len(rest)+minRead))
+	copy(fresh.mem, rest)
+	w.inbox.release(1)
+	w.takeInbox(fresh)
+	w.start, w.end = 0, len(rest)
+}
+
 // makeRoom makes sure that at least n bytes can be read behind w.end, and all of a message whose length is known if
 // that does not take more than twice what is there: a size that a client has merely announced costs no memory.
+// Nobody else may refer to the inbox.
 func (w *worker) makeRoom(n int) {
 	if w.start == w.end {
-		w.start, w.end = 0, 0
+		w.empty()
 	}
 	want := min(max(w.end-w.start+n, w.parser.Need), 2*len(w.in))
 	if w.start > 0 && (want > len(w.in)-w.start || len(w.in)-w.end < n) {
@@ -196,19 +224,10 @@ func (w *worker) makeRoom(n int) {
 	if len(w.in)-w.end >= n && (want <= len(w.in) || w.end < len(w.in)/2) {
 		return
 	}
-	larger := bufpool.Get(max(want, w.end+n))
-	larger = larger[:cap(larger)]
-	copy(larger, w.in[:w.end])
-	w.shrink()
-	w.in = larger
-}
-
-// shrink gives a buffer that is not the worker's own back.
-func (w *worker) shrink() {
-	if unsafe.SliceData(w.in) != unsafe.SliceData(w.buf) {
-		bufpool.Put(w.in)
-	}
-	w.in = w.buf
+	larger := newSegment(max(want, w.end+n))
+	copy(larger.mem, w.in[:w.end])
+	w.inbox.release(1)
+	w.takeInbox(larger)
 }
 
 // batch handles everything that the last read brought and flushes what came of it.

@@ -96,6 +96,14 @@ func (w *worker) deliverTo(c *conn, m message, s *subscription) bool {
 	return true
 }
 
+// withHeaders reports whether m goes out as HMSG.
+func (m message) withHeaders(wanted bool) bool { return m.headers && m.HeaderSize > 0 && wanted }
+
+// tailFits reports whether m.Tail can be sent as it is.
+func (m message) tailFits(wantsHeaders bool) bool {
+	return m.Tail != nil && (!m.headers || m.withHeaders(wantsHeaders))
+}
+
 // encodedSize returns an upper bound for the length of m, encoded for a subscription with this sid.
 func encodedSize(m message, sid string) int {
 	const fixed = len("HMSG     \r\n\r\n") + 20 // blanks, line ends, and a size that has to be written anew
@@ -105,10 +113,10 @@ func encodedSize(m message, sid string) int {
 // appendMessage appends m as a subscription with this sid gets it. Headers are cut off for a connection that did not
 // ask for them (docs/spec/client-protocol.md §8.2).
 func appendMessage(dst []byte, m message, sid string, wantsHeaders bool) []byte {
-	withHeaders := m.headers && m.HeaderSize > 0 && wantsHeaders
+	withHeaders := m.withHeaders(wantsHeaders)
 	dst = wire.AppendMsgHead(dst, m.Subject, sid, withHeaders)
 	switch {
-	case m.Tail != nil && (withHeaders || !m.headers):
+	case m.tailFits(wantsHeaders):
 		return append(dst, m.Tail...)
 	case withHeaders:
 		return wire.AppendMsgTail(dst, m.Reply, m.HeaderText, m.SizeText, m.Payload)

@@ -2,19 +2,26 @@ package broker
 
 import "github.com/natsd/natsd/internal/wire"
 
-// enqueue queues what segment holds from the index from on, the messages that n counts, for subscription s of c. A nil s stands
-// for a line of the protocol and an empty n. Of more messages than s may still get, the first ones are queued.
+// enqueue queues what segment holds from the index from on, the messages that n counts, for subscription s of c.
+// A nil s stands for a line of the protocol and an empty n. Of more messages than s may still get, the first ones
+// are queued.
 //
 // Hot path: once per run and subscription. 0 allocs/op. Locks: takes c.out.mu.
 func (w *worker) enqueue(c *conn, s *subscription, segment *segment, from int, n tally) verdict {
+	return w.enqueueBoth(c, s, span{segment, uint32(from), uint32(segment.used)}, span{}, n)
+}
+
+// enqueueBoth is enqueue for a message in two pieces: head, and tail, which is empty if its segment is nil. The spans
+// hold no references yet.
+func (w *worker) enqueueBoth(c *conn, s *subscription, head, tail span, n tally) verdict {
 	o := &c.out
-	to, v := segment.used, queued
+	v, size := queued, head.size()+tail.size()
 	o.mu.Lock()
 	if o.mu.closed || s != nil && s.closed {
 		o.mu.Unlock()
 		return refused
 	}
-	if o.mu.pending > 0 && o.mu.pending+int64(to-from) > w.b.opts.MaxPending && !w.relieveLocked(c, to-from) {
+	if o.mu.pending > 0 && o.mu.pending+int64(size) > w.b.opts.MaxPending && !w.relieveLocked(c, size) {
 		alreadyClosed := o.mu.closed
 		o.mu.Unlock()
 		if !alreadyClosed {
@@ -24,7 +31,7 @@ func (w *worker) enqueue(c *conn, s *subscription, segment *segment, from int, n
 	}
 	if s != nil {
 		if s.max.Load() != 0 {
-			if n, to, v = s.admitLocked(segment, from, n); v == refused {
+			if n, v = s.admitLocked(&head, n); v == refused {
 				o.mu.Unlock()
 				return refused
 			}
@@ -33,9 +40,9 @@ func (w *worker) enqueue(c *conn, s *subscription, segment *segment, from int, n
 		o.mu.sent.messages += n.messages
 		o.mu.sent.bytes += n.bytes
 	}
-	segment.retain(1)
-	if o.pushLocked(span{segment, uint32(from), uint32(to)}, w.peekSpareLocked(o)) {
-		w.spare = w.spare[:len(w.spare)-1]
+	w.pushLocked(o, head)
+	if tail.segment != nil {
+		w.pushLocked(o, tail)
 	}
 	if !o.mu.flushing && !o.mu.scheduled {
 		o.mu.scheduled = true
@@ -46,6 +53,14 @@ func (w *worker) enqueue(c *conn, s *subscription, segment *segment, from int, n
 	}
 	o.mu.Unlock()
 	return v
+}
+
+// pushLocked queues s on o, with a reference of its own. Locks: needs o.mu.
+func (w *worker) pushLocked(o *outbound, s span) {
+	s.segment.retain(1)
+	if o.pushLocked(s, w.peekSpareLocked(o)) {
+		w.spare = w.spare[:len(w.spare)-1]
+	}
 }
 
 // relieveLocked tries to write what is queued for c, because the next size bytes would be too many, and reports whether
@@ -61,21 +76,21 @@ func (w *worker) relieveLocked(c *conn, size int) bool {
 	return !o.mu.closed && (o.mu.pending == 0 || o.mu.pending+int64(size) <= w.b.opts.MaxPending)
 }
 
-// admitLocked returns how many of the messages that segment holds from the index from on s may still get, and where they end.
+// admitLocked returns how many of the n messages in head s may still get, and cuts off the others.
 // Spec: docs/spec/client-protocol.md §7. Locks: needs out.mu of the connection.
-func (s *subscription) admitLocked(segment *segment, from int, n tally) (tally, int, verdict) {
-	to := segment.used
+func (s *subscription) admitLocked(head *span, n tally) (tally, verdict) {
 	left := s.max.Load() - s.delivered
 	switch {
 	case left <= 0:
-		return tally{}, from, refused
-	case n.messages > left:
-		length, bytes := wire.Messages(segment.mem[from:to], int(left))
-		return tally{left, int64(bytes)}, from + length, spent
+		return tally{}, refused
+	case n.messages > left: // never in two pieces
+		length, bytes := wire.Messages(head.bytes(), int(left))
+		head.to = head.from + uint32(length)
+		return tally{left, int64(bytes)}, spent
 	case n.messages == left:
-		return n, to, spent
+		return n, spent
 	}
-	return n, to, queued
+	return n, queued
 }
 
 // peekSpareLocked returns memory for the queue o if it has none. It stays the worker's unless the queue takes it.

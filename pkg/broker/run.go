@@ -1,5 +1,7 @@
 package broker
 
+import "github.com/natsd/natsd/internal/wire"
+
 // maxClasses is the most classes of subscribers that messages are encoded for. With more, most of them have few
 // members, and encoding once gains nothing over encoding for each.
 const maxClasses = 8
@@ -12,8 +14,16 @@ const aside = maxClasses
 type run struct {
 	matches *matches // whom they go to; nil: there is no run
 	classes []class  // the memory of earlier runs stays behind the end
+	members int      // subscribers, of all classes
 	open    tally    // encoded and not queued yet
 }
+
+// A message with a payload of at least bigPayload bytes for at most fewMembers subscribers is not copied: only what stands
+// before the subscriber's part of the line is encoded, the rest is queued as it lies in the read buffer.
+const (
+	bigPayload = 4 << 10
+	fewMembers = 8
+)
 
 // tally counts messages and the bytes of their payloads.
 type tally struct{ messages, bytes int64 }
@@ -45,7 +55,7 @@ func (u *run) begin(w *worker, c *conn, r *matches) bool {
 	for i := range u.classes {
 		u.classes[i].from = w.room(i, 0).used
 	}
-	u.matches = r
+	u.matches, u.members = r, len(r.Plain)
 	return true
 }
 
@@ -106,6 +116,9 @@ func (u *run) classOf(sid string, headers bool) *class {
 //
 // Hot path: once per message. 0 allocs/op.
 func (w *worker) extend(m message) {
+	if m.Size >= bigPayload && w.run.members <= fewMembers && w.extendBig(m) {
+		return
+	}
 	classes := w.run.classes
 	for i := range classes {
 		if w.segments[i].room() < encodedSize(m, classes[i].sid) {
@@ -119,6 +132,33 @@ func (w *worker) extend(m message) {
 	}
 	w.run.open.messages++
 	w.run.open.bytes += int64(m.Size)
+}
+
+// extendBig queues m for the members of the run without copying its payload, and reports whether it could.
+func (w *worker) extendBig(m message) bool {
+	classes := w.run.classes
+	for i := range classes {
+		if !m.tailFits(classes[i].headers) {
+			return false
+		}
+	}
+	w.seal()
+	end := uint32(w.start) // the parser has just gone past m
+	tail := span{w.inbox, end - uint32(len(m.Tail)), end}
+	for i := range classes {
+		k := &classes[i]
+		segment := w.room(i, encodedSize(m, k.sid)-m.Size)
+		from := uint32(segment.used)
+		segment.advance(wire.AppendMsgHead(segment.free(), m.Subject, k.sid, m.withHeaders(k.headers)))
+		head := span{segment, from, uint32(segment.used)}
+		for _, s := range k.subs {
+			if w.enqueueBoth(s.conn, s, head, tail, tally{1, int64(m.Size)}) == spent {
+				s.conn.unsubscribe(s)
+			}
+		}
+		k.from = segment.used
+	}
+	return true
 }
 
 // widen queues what the run has so far and makes room for m in every segment.

@@ -19,9 +19,9 @@ type worker struct {
 	reader sublist.Reader[*subscription]
 	random *rand.PCG
 
-	buf   []byte // readSize bytes
-	in    []byte // where input is read into: buf, or a larger one for a message that does not fit
-	start int    // in[start:end] is input not parsed yet
+	inbox *segment // holds the input; readSize bytes, or more for a message that does not fit
+	in    []byte   // the memory of inbox
+	start int      // in[start:end] is input not parsed yet
 	end   int
 
 	segments [aside + 1]*segment
@@ -38,8 +38,7 @@ type worker struct {
 // newWorker returns a worker for b.
 func newWorker(b *Broker) *worker {
 	w := &worker{b: b, random: rand.NewPCG(rand.Uint64(), rand.Uint64())}
-	w.buf = make([]byte, readSize)
-	w.in = w.buf
+	w.takeInbox(newSegment(readSize))
 	w.parser.MaxControlLine = b.opts.MaxControlLine
 	w.parser.MaxPayload = b.opts.MaxPayload
 	w.io.init()
@@ -72,6 +71,7 @@ func (w *worker) finish(c *conn) {
 		w.stall(c)
 	}
 	w.tidy()
+	w.detach()
 }
 
 // flushDirty flushes every connection on the list and empties it.
