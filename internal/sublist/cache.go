@@ -6,6 +6,12 @@ const (
 	maxCacheEntries  = 1 << 16 // subjects without subscriptions of their own that have a cached result
 	maxCachedSubject = 256     // bytes; longer subjects are matched anew each time
 
+	// A cache entry spares a walk through the trie, which is cheap while there are few patterns. Beyond this many entries,
+	// a subject that needs no merge is matched by walking.
+	minAllowance        = 128 // entries
+	allowancePerPattern = 64
+	maxTrim             = 2 * allowancePerPattern // entries that go with a pattern while there are more than that
+
 	maxClockSteps = 128 // entries that an eviction looks at before it takes whatever comes next
 	minClock      = 64  // entries; below, dead ones in the clock are not worth a copy
 
@@ -108,6 +114,40 @@ func (x *Index[T]) admitLocked(e *entry[leaf[T]]) {
 	}
 	c.entries++
 	x.leaves.add(x.hasher, e)
+	x.weighLocked()
+}
+
+// allowanceLocked is the number of cache entries that the patterns deserve.
+func (x *Index[T]) allowanceLocked() int {
+	return min(max(minAllowance, allowancePerPattern*x.mu.patterns), x.mu.cache.limit)
+}
+
+// weighLocked decides whether matches that miss the cache ask for an entry. It follows every change of the numbers of
+// patterns and of cache entries.
+func (x *Index[T]) weighLocked() {
+	allowance := x.allowanceLocked()
+	if walk := x.mu.cache.entries >= allowance && allowance < x.mu.cache.limit; walk != x.walk.Load() {
+		x.walk.Store(walk)
+	}
+}
+
+// trimLocked evicts some of the entries that are too many since patterns have gone. Amortised O(1): each was
+// admitted before.
+func (x *Index[T]) trimLocked() {
+	c := &x.mu.cache
+	for range maxTrim {
+		if c.entries <= x.allowanceLocked() {
+			break
+		}
+		i, last := x.vacateLocked(), len(c.clock)-1
+		c.clock[i] = c.clock[last]
+		c.clock[last] = nil
+		c.clock = c.clock[:last]
+	}
+	if cap(c.clock) > minClock && cap(c.clock) > 4*len(c.clock) {
+		c.clock = slices.Clone(c.clock)
+	}
+	x.weighLocked()
 }
 
 // vacateLocked returns an index of the clock that is free for a new entry, and evicts the entry that was there.
@@ -125,6 +165,7 @@ func (x *Index[T]) vacateLocked() int {
 		default:
 			c.entries--
 			x.killLocked(e)
+			x.weighLocked()
 			return c.hand
 		}
 	}
@@ -138,6 +179,7 @@ func isCacheEntry[T comparable](e *entry[leaf[T]]) bool {
 func (x *Index[T]) promotedLocked() {
 	c := &x.mu.cache
 	c.entries--
+	x.weighLocked()
 	if len(c.clock) <= minClock || len(c.clock) <= 2*c.entries {
 		return
 	}

@@ -134,11 +134,62 @@ func TestEvictionIsBounded(t *testing.T) {
 	checkStructure(t, x)
 }
 
+// deserve adds patterns, none of which matches much, until the cache may have n entries.
+func deserve(x *Index[*member], n int) {
+	for i := range n / allowancePerPattern {
+		x.Insert(fmt.Appendf(nil, "pattern.%d.*", i), "", &member{})
+	}
+}
+
+// TestFewPatternsAreWalked: with few patterns the cache stays small, whatever the number of subjects, except for
+// those that need a merge; when patterns go, so do the entries they deserved.
+func TestFewPatternsAreWalked(t *testing.T) {
+	x := New[*member]()
+	v := &member{}
+	x.Insert([]byte("a.*"), "", v)
+	var r Reader[*member]
+	match := func(format string, n int) {
+		for range 20 {
+			for _, s := range subjects(n, format) {
+				if got := len(r.Match(x, s).Plain); got == 0 {
+					t.Fatalf("nobody matches %s", s)
+				}
+			}
+		}
+	}
+	match("a.%d", 1000)
+	if got := x.Stats().CacheEntries; got != minAllowance {
+		t.Errorf("%d cache entries with one pattern, want %d", got, minAllowance)
+	}
+	x.Insert([]byte("b.*"), "", v)
+	x.Insert([]byte("*.7"), "", v)
+	match("b.%d", 8)
+	if cachedResult(x, "b.7") == nil {
+		t.Error("a merge was not cached")
+	}
+	var patterns []string
+	for i := range 100 {
+		patterns = append(patterns, x.Insert(fmt.Appendf(nil, "c.%d.*", i), "", v))
+	}
+	match("a.%d", 1000)
+	if got := x.Stats().CacheEntries; got < 900 {
+		t.Errorf("%d cache entries with many patterns, want most of 1000", got)
+	}
+	for _, pattern := range patterns {
+		x.Remove(pattern, "", v)
+	}
+	if got, most := x.Stats().CacheEntries, allowancePerPattern*3; got > most {
+		t.Errorf("%d cache entries after the patterns have gone, want at most %d", got, most)
+	}
+	checkStructure(t, x)
+}
+
 // TestEvictionWhenAllAreInUse: the clock hand does not go round in search of an idle entry for ever.
 func TestEvictionWhenAllAreInUse(t *testing.T) {
 	const limit = 4 * maxClockSteps
 	x := newLimited[*member](limit)
 	x.Insert([]byte("a.*"), "", &member{})
+	deserve(x, limit)
 	var r Reader[*member]
 	list := subjects(limit, "a.%d")
 	warm(t, &r, x, list)

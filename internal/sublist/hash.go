@@ -17,7 +17,7 @@ func newHasher() hasher { return hasher{rand.Uint64() | 1, rand.Uint64() | 1} }
 // hash returns the hash of s; all of its bits are good. Hot path: once per match that is not for the last subject.
 func (k hasher) hash(s string) uint64 {
 	p := unsafe.Slice(unsafe.StringData(s), len(s))
-	h := k.a ^ uint64(len(s))
+	h := k.a + uint64(len(s))*lengthFactor // a multiple, so that it cannot cancel against bytes of the key
 	for len(p) > 16 {
 		h = fold(binary.LittleEndian.Uint64(p)^k.b, binary.LittleEndian.Uint64(p[8:])^h)
 		p = p[16:]
@@ -33,6 +33,9 @@ func (k hasher) hash(s string) uint64 {
 	}
 	return fold(fold(low^k.b, high^h), k.a)
 }
+
+// lengthFactor spreads the length over all bits.
+const lengthFactor = 0x9e3779b97f4a7c15
 
 // fold mixes two words: the halves of their product, one over the other.
 func fold(a, b uint64) uint64 {

@@ -22,6 +22,7 @@ type Index[T comparable] struct {
 	root       atomic.Pointer[branch[T]]  // wildcard patterns; nil: there are none
 	changes    atomic.Pointer[changeRing] // the latest wildcard changes; nil: there were none
 	doorkeeper doorkeeper                 // decides which subjects are worth a cache entry
+	walk       atomic.Bool                // the cache is as large as so few patterns deserve, see cache.go
 
 	_ [64]byte // keeps what follows off the cache line above
 
@@ -198,6 +199,7 @@ func (x *Index[T]) insertWildcardLocked(text, queue string, v T) string {
 	old := place.set.Load()
 	if old == nil {
 		x.mu.patterns++
+		x.weighLocked()
 		*place.pattern = strings.Clone(text)
 	}
 	x.announceLocked(*place.pattern)
@@ -229,6 +231,7 @@ func (x *Index[T]) removeWildcardLocked(text, queue string, v T) bool {
 		x.root.Store(nil)
 		x.dropCacheLocked()
 	}
+	x.trimLocked()
 	return true
 }
 

@@ -67,6 +67,11 @@ func (r *Reader[T]) missing(x *Index[T], text string, hash uint64) *Result[T] {
 	if !subject.WellFormed(text) {
 		return &x.none
 	}
+	if x.walk.Load() {
+		if result := r.uncached(x, nil, text); result.Stable() {
+			return result
+		}
+	}
 	if len(text) <= maxCachedSubject {
 		seen, grow := x.doorkeeper.admit(hash)
 		if seen {

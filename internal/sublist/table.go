@@ -108,14 +108,6 @@ func (r *tableRef[P]) remove(e *entry[P]) {
 	}
 }
 
-// size is the number of entries. Locks: needs Index.mu.
-func (r *tableRef[P]) size() int {
-	if t := r.Load(); t != nil {
-		return t.live
-	}
-	return 0
-}
-
 func newTable[P any](slots int, hasher hasher) *table[P] {
 	return &table[P]{slots: make([]atomic.Pointer[entry[P]], slots), hasher: hasher}
 }
