@@ -196,7 +196,7 @@ func TestEvictionWhenAllAreInUse(t *testing.T) {
 	for _, s := range list {
 		r.Match(x, s)
 	}
-	for range 2 {
+	for range 64 { // the doorkeeper remembers a subject that collides every other time
 		r.Match(x, []byte("a.new"))
 	}
 	if cachedResult(x, "a.new") == nil || x.Stats().CacheEntries != limit {
