@@ -1,0 +1,211 @@
+package arch
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/natsd/natsd"
+
+// rule says what the product files of a package may import, apart from the standard library. Paths of this module stand
+// without its name. A pattern that ends with "/..." stands for everything below.
+type rule struct {
+	pkg   string
+	allow []string
+}
+
+// table is the import table of docs/architecture.md. The first rule that names a package is the one that counts; a
+// package without a rule is an error, so that a new one gets its place.
+var table = []rule{
+	{pkg: ".", allow: []string{"cmd", "internal/iostreams"}},
+	{pkg: "cmd", allow: []string{"pkg/...", "internal/iostreams", "internal/logsink", "internal/config", "internal/wire", "github.com/..."}},
+	{pkg: "pkg/broker", allow: []string{
+		"internal/wire", "internal/sublist", "internal/subject", "internal/bufpool", "internal/invariants",
+		"github.com/rs/zerolog", "github.com/nats-io/nuid",
+	}},
+	{pkg: "internal/wire"},
+	{pkg: "internal/subject"},
+	{pkg: "internal/bufpool"},
+	{pkg: "internal/arch"},
+	{pkg: "internal/sublist", allow: []string{"internal/subject", "internal/invariants"}},
+	{pkg: "internal/iostreams"},
+	{pkg: "internal/logsink", allow: []string{"github.com/rs/zerolog"}},
+	{pkg: "internal/testutil", allow: []string{"pkg/...", "internal/...", "go.uber.org/goleak"}},
+	{pkg: "internal/tools/...", allow: []string{"pkg/...", "internal/..."}},
+	{pkg: "e2e/...", allow: []string{"github.com/nats-io/..."}},
+	{pkg: "e2e", allow: []string{"github.com/nats-io/..."}},
+}
+
+// file is one Go file of the tree.
+type file struct {
+	path   string // from the root, with slashes
+	pkg    string // folder, from the root
+	isTest bool
+	tree   *ast.File
+}
+
+// source parses every Go file of the repository.
+func source(t *testing.T) []file {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	var files []file
+	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if base := entry.Name(); name != root && (strings.HasPrefix(base, ".") || base == "node_modules" || base == "testdata" || base == "tools" && filepath.Dir(name) == root) {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") {
+			return nil
+		}
+		tree, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			return err
+		}
+		relative, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		slashed := filepath.ToSlash(relative)
+		files = append(files, file{slashed, path.Dir(slashed), strings.HasSuffix(slashed, "_test.go"), tree})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// matches reports whether name is, or is below, pattern.
+func matches(pattern, name string) bool {
+	if below, isTree := strings.CutSuffix(pattern, "/..."); isTree {
+		return strings.HasPrefix(name, below+"/")
+	}
+	return pattern == name
+}
+
+// checkImports returns what is wrong with the imports of f.
+func checkImports(f file, rules []rule) []string {
+	var faults []string
+	i := slices.IndexFunc(rules, func(r rule) bool { return matches(r.pkg, f.pkg) })
+	if i < 0 {
+		return []string{fmt.Sprintf("%s: package %s has no place in the table of internal/arch; give it one", f.path, f.pkg)}
+	}
+	for _, spec := range f.tree.Imports {
+		name, _ := strconv.Unquote(spec.Path.Value)
+		own, isOwn := strings.CutPrefix(name, module+"/")
+		switch {
+		case isOwn:
+			name = own
+		case !strings.Contains(strings.Split(name, "/")[0], "."):
+			continue // standard library
+		}
+		switch {
+		case name == "github.com/nats-io/nats-server" || strings.HasPrefix(name, "github.com/nats-io/nats-server/"):
+			faults = append(faults, fmt.Sprintf("%s: imports %s; nothing here does", f.path, name))
+		case isOwn && name == "cmd" && f.pkg != ".":
+			faults = append(faults, fmt.Sprintf("%s: imports cmd; only main does", f.path))
+		case f.isTest:
+		case !slices.ContainsFunc(rules[i].allow, func(pattern string) bool { return matches(pattern, name) }):
+			faults = append(faults, fmt.Sprintf("%s: %s must not import %s", f.path, f.pkg, name))
+		}
+	}
+	return faults
+}
+
+// checkHouse returns what is wrong with product file f otherwise.
+func checkHouse(f file) []string {
+	var faults []string
+	library := strings.HasPrefix(f.pkg, "pkg/") || strings.HasPrefix(f.pkg, "internal/") && !strings.HasPrefix(f.pkg, "internal/tools/")
+	for _, decl := range f.tree.Decls {
+		if function, ok := decl.(*ast.FuncDecl); ok && library && function.Recv == nil && function.Name.Name == "init" {
+			faults = append(faults, fmt.Sprintf("%s: func init; a library does nothing when it is imported", f.path))
+		}
+	}
+	ast.Inspect(f.tree, func(n ast.Node) bool {
+		selector, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		x, ok := selector.X.(*ast.Ident)
+		if !ok {
+			return true
+		}
+		switch call := x.Name + "." + selector.Sel.Name; call {
+		case "os.Exit", "log.Fatal", "log.Fatalf":
+			if f.pkg != "." && !strings.HasPrefix(f.pkg, "internal/tools/") {
+				faults = append(faults, fmt.Sprintf("%s: %s; only main ends the process", f.path, call))
+			}
+		case "signal.Notify", "signal.Ignore":
+			if f.pkg != "cmd" {
+				faults = append(faults, fmt.Sprintf("%s: %s; only cmd catches signals", f.path, call))
+			}
+		}
+		return true
+	})
+	if base := path.Base(f.pkg); slices.Contains([]string{"util", "utils", "common", "helpers", "misc"}, base) {
+		faults = append(faults, fmt.Sprintf("%s: a package named %s says nothing", f.path, base))
+	}
+	return faults
+}
+
+func TestImportTable(t *testing.T) {
+	files := source(t)
+	if len(files) < 50 {
+		t.Fatalf("only %d files found; the walk does not see the tree", len(files))
+	}
+	for _, f := range files {
+		for _, fault := range checkImports(f, table) {
+			t.Error(fault)
+		}
+	}
+}
+
+func TestHouseRules(t *testing.T) {
+	for _, f := range source(t) {
+		if f.isTest {
+			continue
+		}
+		for _, fault := range checkHouse(f) {
+			t.Error(fault)
+		}
+	}
+}
+
+// TestTheChecksCanFail: each rule finds a made-up violation.
+func TestTheChecksCanFail(t *testing.T) {
+	for _, c := range []struct{ name, at, code string }{
+		{name: "broker imports Cobra", at: "pkg/broker/x.go", code: `package broker; import _ "github.com/spf13/cobra"`},
+		{name: "wire imports broker", at: "internal/wire/x.go", code: `package wire; import _ "` + module + `/pkg/broker"`},
+		{name: "test imports cmd", at: "pkg/broker/x_test.go", code: `package broker; import _ "` + module + `/cmd"`},
+		{name: "product imports testutil", at: "pkg/broker/x.go", code: `package broker; import _ "` + module + `/internal/testutil"`},
+		{name: "nats-server", at: "e2e/x_test.go", code: `package e2e; import _ "github.com/nats-io/nats-server/v2/server"`},
+		{name: "package without a place", at: "internal/new/x.go", code: `package new`},
+		{name: "init", at: "pkg/broker/x.go", code: `package broker; func init() {}`},
+		{name: "exit", at: "pkg/broker/x.go", code: `package broker; import "os"; func f() { os.Exit(1) }`},
+		{name: "signals", at: "pkg/broker/x.go", code: `package broker; import "os/signal"; func f() { signal.Notify(nil) }`},
+		{name: "drawer", at: "cmd/utils/x.go", code: `package utils`},
+	} {
+		tree, err := parser.ParseFile(token.NewFileSet(), c.at, c.code, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := file{c.at, path.Dir(c.at), strings.HasSuffix(c.at, "_test.go"), tree}
+		if faults := append(checkImports(f, table), checkHouse(f)...); len(faults) == 0 {
+			t.Errorf("%s: nothing found", c.name)
+		}
+	}
+}
