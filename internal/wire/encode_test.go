@@ -25,3 +25,21 @@ func TestEncoders(t *testing.T) { // docs/spec/client-protocol.md §8
 		}
 	}
 }
+
+func TestMessages(t *testing.T) {
+	b := func(s string) []byte { return []byte(s) }
+	var all []byte
+	length, payloads := []int{0}, []int{0}
+	for _, m := range []struct{ reply, header, size, payload string }{
+		{"", "", "2", "ok"}, {"r", "", "0", ""}, {"9", "12", "14", "NATS/1.0\r\n\r\nok"}, {"", "", "005", "\r\n\r\n5"}, {"", "0", "1", "\n"}, {"", "", "1", "x"},
+	} {
+		all = AppendMsgTail(AppendMsgHead(all, b("foo.bar"), b("17"), m.header != ""), b(m.reply), b(m.header), b(m.size), b(m.payload))
+		length, payloads = append(length, len(all)), append(payloads, payloads[len(payloads)-1]+len(m.payload))
+	}
+	for n := range length {
+		gotLength, gotPayloads := Messages(all, n)
+		if gotLength != length[n] || gotPayloads != payloads[n] {
+			t.Errorf("%d messages: got %d bytes with %d of payload, want %d and %d", n, gotLength, gotPayloads, length[n], payloads[n])
+		}
+	}
+}
