@@ -46,7 +46,7 @@ func Put(b []byte) {
 	if n < MinSize || n > MaxSize || n&(n-1) != 0 {
 		return
 	}
-	scribble(b[:n])
+	Scribble(b[:n])
 	pools[classOf(n)].Put(unsafe.SliceData(b))
 }
 

@@ -31,7 +31,7 @@ func (w *worker) deliver(c *conn, m message, r *matches) bool {
 		return false
 	}
 	w.seal()
-	if w.run.begin(w, c, r) {
+	if w.run.refused != r && w.run.begin(w, c, r) {
 		w.extend(m)
 		return true
 	}

@@ -2,8 +2,8 @@ package broker
 
 import "github.com/natsd/natsd/internal/wire"
 
-// maxClasses is the most classes of subscribers that messages are encoded for. With more, most of them have few
-// members, and encoding once gains nothing over encoding for each.
+// maxClasses is the most classes of subscribers that messages are encoded for. With more, their segments would not stay in
+// the processor's cache, and most would have so few members that encoding once gains nothing.
 const maxClasses = 8
 
 // aside is the index of the segment for everything that does not belong to the run.
@@ -13,6 +13,7 @@ const aside = maxClasses
 // the run ends, each subscriber gets all of them as one span.
 type run struct {
 	matches *matches // whom they go to; nil: there is no run
+	refused *matches // no run was possible for these, the last time
 	classes []class  // the memory of earlier runs stays behind the end
 	members int      // subscribers, of all classes
 	open    tally    // encoded and not queued yet
@@ -50,6 +51,7 @@ func (u *run) begin(w *worker, c *conn, r *matches) bool {
 	}
 	if !sorted {
 		u.forget()
+		u.refused = r
 		return false
 	}
 	for i := range u.classes {
@@ -75,7 +77,7 @@ func (u *run) classify(w *worker, c *conn, subs []*subscription) bool {
 		}
 		k.subs = append(k.subs, s)
 	}
-	return len(u.classes) <= 1 || len(subs) >= 2*len(u.classes)
+	return true
 }
 
 // seenBefore reports whether c was asked about before in the run that begins. It is asked only about connections
@@ -195,5 +197,5 @@ func (u *run) forget() {
 		clear(k.subs)
 		k.subs, k.sid = k.subs[:0], ""
 	}
-	u.classes, u.matches = u.classes[:0], nil
+	u.classes, u.matches, u.refused = u.classes[:0], nil, nil
 }

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"github.com/natsd/natsd/internal/bufpool"
@@ -34,9 +35,20 @@ func fixedLine(text string) *segment {
 	return &segment{mem: []byte(text), used: len(text), fixed: true}
 }
 
+// segmentPool holds ordinary segments that nobody refers to. Memory of larger ones goes back to bufpool.
+var segmentPool sync.Pool
+
 // newSegment returns an empty segment with room for at least n bytes and one reference, the caller's.
 func newSegment(n int) *segment {
-	mem := bufpool.Get(max(n, segmentSize))
+	if n <= segmentSize {
+		if s, ok := segmentPool.Get().(*segment); ok {
+			s.used = 0
+			s.refs.Store(1)
+			return s
+		}
+		n = segmentSize
+	}
+	mem := bufpool.Get(n)
 	s := &segment{mem: mem[:cap(mem)]}
 	s.refs.Store(1)
 	return s
@@ -51,9 +63,16 @@ func (s *segment) retain(n int) {
 
 // release drops n references. After the last one the memory is somebody else's.
 func (s *segment) release(n int) {
-	if !s.fixed && s.refs.Add(int32(-n)) == 0 {
-		bufpool.Put(s.mem)
+	if s.fixed || s.refs.Add(int32(-n)) != 0 {
+		return
 	}
+	if len(s.mem) == segmentSize {
+		bufpool.Scribble(s.mem)
+		segmentPool.Put(s)
+		return
+	}
+	bufpool.Put(s.mem)
+	s.mem = nil
 }
 
 // room returns how many more bytes fit.

@@ -83,12 +83,15 @@ func (w *worker) flushDirty() {
 	w.dirty = w.dirty[:0]
 }
 
-// tidy keeps the two segments that are used most, if nobody refers to them any more, and lets go of all others.
+// keptClasses is the number of classes whose segments a worker keeps from one batch to the next.
+const keptClasses = 3
+
+// tidy keeps the segments that are used most, if nobody refers to them any more, and lets go of all others.
 func (w *worker) tidy() {
 	for i, s := range w.segments {
 		switch {
 		case s == nil:
-		case (i == 0 || i == aside) && s.refs.Load() == 1 && len(s.mem) == segmentSize:
+		case (i < keptClasses || i == aside) && s.refs.Load() == 1 && len(s.mem) == segmentSize:
 			s.used = 0
 		default:
 			s.release(1)
@@ -116,15 +119,19 @@ func (w *worker) write(c *conn, spans []span) (int, error) {
 	if c.raw.RawConn == nil {
 		return 0, nil // the writer goroutine does it
 	}
-	return w.io.tryWrite(c.raw, spans)
+	return w.io.tryWrite(c.raw.RawConn, spans)
 }
 
-// maxSpare is the number of queue memories that a worker keeps.
-const maxSpare = 64
+// Bounds of the queue memory that a worker keeps: many small ones, for a fan-out to many, and a few large ones.
+const (
+	maxSpare   = 1024
+	smallSpare = 16 // spans
+	maxLarge   = 32
+)
 
 // recycle takes back the memory of a queue whose spans have all been released.
 func (w *worker) recycle(spans []span) {
-	if len(w.spare) < maxSpare && cap(spans) <= maxVectors {
+	if n := len(w.spare); n < maxLarge && cap(spans) <= maxVectors || n < maxSpare && cap(spans) <= smallSpare {
 		clear(spans)
 		w.spare = append(w.spare, spans[:0])
 	}
