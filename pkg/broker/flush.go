@@ -95,6 +95,7 @@ func (c *conn) handOverLocked(rest, spans []span) {
 func (c *conn) writeBacklog() {
 	defer c.b.tasks.Done()
 	o := &c.out
+	armed := false // the write deadline is set
 	o.mu.Lock()
 	for {
 		spans := o.mu.backlog
@@ -103,16 +104,25 @@ func (c *conn) writeBacklog() {
 			o.compactLocked()
 			spans = o.takeLocked()
 		}
-		if len(spans) == 0 || o.mu.closed {
-			if o.mu.closed {
-				c.abandonLocked(spans)
-			} else {
-				o.emptiedLocked()
-			}
+		if o.mu.closed {
+			c.abandonLocked(spans)
+			o.mu.Unlock()
+			return
+		}
+		if len(spans) == 0 && !armed {
+			o.emptiedLocked()
 			o.mu.Unlock()
 			return
 		}
 		o.mu.Unlock()
+		if len(spans) == 0 {
+			// The deadline must not outlive the backlog: it would fail the next write of a worker.
+			_ = c.net.SetWriteDeadline(time.Time{}) // a failure means that c is closed; the next write will tell
+			armed = false
+			o.mu.Lock()
+			continue
+		}
+		armed = true
 		n, err := c.writeWaiting(spans)
 		rest := advance(spans, n)
 		o.mu.Lock()
