@@ -53,7 +53,7 @@ func dial(t *testing.T, b *broker.Broker) *testutil.Client {
 }
 
 // eventually waits until condition holds.
-func eventually(t *testing.T, what string, condition func() bool) {
+func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
