@@ -1,0 +1,177 @@
+package broker
+
+import (
+	"errors"
+	"net"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// shortListener fails to accept a few times, as a process without free file descriptors does, and then hands out
+// connections.
+type shortListener struct {
+	net.Listener
+	mu       sync.Mutex
+	failures int
+}
+
+func (l *shortListener) Accept() (net.Conn, error) {
+	l.mu.Lock()
+	fail := l.failures > 0
+	if fail {
+		l.failures--
+	}
+	l.mu.Unlock()
+	if fail {
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return l.Listener.Accept()
+}
+
+// TestAcceptSurvivesLackOfDescriptors: it is logged, clients that are there are served, and new ones are as soon as there
+// are descriptors again.
+func TestAcceptSurvivesLackOfDescriptors(t *testing.T) {
+	var log strings.Builder
+	b, err := New(Options{DontListen: true, Logger: zerolog.New(&log)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Start(); err != nil {
+		t.Fatal(err)
+	}
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.mu.Lock()
+	b.mu.listener = &shortListener{Listener: inner, failures: 3}
+	b.mu.Unlock()
+	b.tasks.Add(1)
+	go b.acceptLoop(b.mu.listener)
+	c, err := net.Dial("tcp", inner.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+	greeting := make([]byte, 5)
+	if _, err := c.Read(greeting); err != nil || string(greeting) != "INFO " {
+		t.Errorf("got %q, %v", greeting, err)
+	}
+	if err := b.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if n := strings.Count(log.String(), "cannot accept clients"); n != 3 || !strings.Contains(log.String(), "too many open files") {
+		t.Errorf("%d failures in the log: %s", n, log.String())
+	}
+}
+
+// TestQueueMemoryIsBounded: a connection that does not read keeps no more memory alive than its limit allows, however
+// little it needs of each segment.
+func TestQueueMemoryIsBounded(t *testing.T) {
+	var o outbound
+	want := 0
+	for i := range 2000 {
+		s := newSegment(0)
+		s.used = 1000
+		for k := range 100 {
+			s.mem[900+k] = byte(i)
+		}
+		o.mu.Lock()
+		o.pushLocked(span{s, 900, 1000}, nil)
+		want += 100
+		o.compactLocked()
+		if o.mu.held > heldSlack+heldFactor*o.mu.pending+segmentSize {
+			t.Fatalf("%d bytes held for %d pending", o.mu.held, o.mu.pending)
+		}
+		o.mu.Unlock()
+	}
+	if o.mu.pending != int64(want) {
+		t.Fatalf("%d bytes pending, want %d", o.mu.pending, want)
+	}
+	i := 0
+	for _, s := range o.takeLocked() {
+		for _, x := range s.bytes() {
+			if x != byte(i/100) {
+				t.Fatalf("byte %d is %d, want %d", i, x, byte(i/100))
+			}
+			i++
+		}
+		s.segment.release(1)
+	}
+	if i != want {
+		t.Errorf("%d bytes queued, want %d", i, want)
+	}
+}
+
+// TestWheel: every connection falls due once per interval, until it is removed.
+func TestWheel(t *testing.T) {
+	w := newWheel(time.Second) // 100 ticks
+	conns := make([]*conn, 500)
+	due := map[*conn][]int64{}
+	for i := range conns {
+		conns[i] = new(conn)
+		w.add(conns[i])
+		if i%5 == 4 {
+			for _, c := range w.advance(nil) {
+				due[c] = append(due[c], w.now())
+			}
+		}
+	}
+	w.remove(conns[7])
+	w.remove(conns[7])
+	for range 1000 {
+		for _, c := range w.advance(nil) {
+			due[c] = append(due[c], w.now())
+		}
+	}
+	for i, c := range conns {
+		first, times := int64(i/5)+w.ticks+1, due[c]
+		if i == 7 {
+			if len(times) != 0 {
+				t.Errorf("a connection that was removed fell due at %v", times)
+			}
+			continue
+		}
+		if len(times) < 9 {
+			t.Fatalf("connection %d fell due %d times", i, len(times))
+		}
+		for k, at := range times {
+			if want := first + int64(k)*w.ticks; at != want {
+				t.Fatalf("connection %d fell due at %d, want %d", i, at, want)
+			}
+		}
+	}
+}
+
+// TestWheelTicks: the tick is a hundredth of the interval, within bounds.
+func TestWheelTicks(t *testing.T) {
+	for _, c := range []struct {
+		interval, tick time.Duration
+		ticks          int64
+	}{
+		{interval: 2 * time.Minute, tick: 500 * time.Millisecond, ticks: 240},
+		{interval: time.Second, tick: 10 * time.Millisecond, ticks: 100},
+		{interval: 7 * time.Millisecond, tick: 5 * time.Millisecond, ticks: 2},
+		{interval: time.Nanosecond, tick: 5 * time.Millisecond, ticks: 1},
+	} {
+		if w := newWheel(c.interval); w.tick != c.tick || w.ticks != c.ticks {
+			t.Errorf("%v: tick %v, %d ticks, want %v and %d", c.interval, w.tick, w.ticks, c.tick, c.ticks)
+		}
+	}
+}
+
+// TestReadFailures: the reason that a connection closes for is the peer's leave, or a fault.
+func TestReadFailures(t *testing.T) {
+	if got := readFailure(&net.OpError{Op: "read", Err: syscall.ECONNRESET}); got != reasonClientClosed {
+		t.Errorf("reset: %s", got)
+	}
+	if got := readFailure(errors.New("cosmic ray")); got != reasonReadError {
+		t.Errorf("fault: %s", got)
+	}
+}
