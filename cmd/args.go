@@ -14,7 +14,7 @@ const looseBoolAnnotation = "natsd_loose_bool"
 
 // rewriteArgs turns the command lines of gnatsd into ones Cobra reads the same way, and leaves all
 // others alone. args does not contain the program name.
-// Source: docs/spec/cli.md §1 (drop-in start) and §2 (lone boolean words).
+// Source: docs/spec/cli.md §1 (drop-in start) and §2 (dashes, lone boolean words).
 func rewriteArgs(root *cobra.Command, args []string) []string {
 	if len(args) == 0 {
 		return []string{"serve"}
@@ -38,24 +38,24 @@ func rewriteArgs(root *cobra.Command, args []string) []string {
 	return slices.Concat(args[:1], joinLooseBools(serve.Flags(), args[1:]))
 }
 
-// joinLooseBools returns args with every lone boolean word joined to the loose flag in front of it.
-// The values of other flags are stepped over, so that `--log -T true` keeps its meaning: a file
-// named -T.
+// joinLooseBools returns args with the spellings of gnatsd replaced by those of pflag: one dash or two in front of any
+// name, -DV for both, and every lone boolean word joined to the loose flag in front of it. The values of other flags
+// are stepped over, whatever they look like, so that `--log -T true` keeps its meaning: a file named -T.
 func joinLooseBools(flags *pflag.FlagSet, args []string) []string {
 	joined := make([]string, 0, len(args))
 	for i := 0; i < len(args); i++ {
-		arg := args[i]
-		if arg == "--" {
+		if args[i] == "--" {
 			return append(joined, args[i:]...)
 		}
-		joined = append(joined, arg)
-		flag := openFlag(flags, arg)
+		joined = append(joined, respell(flags, args[i])...)
+		last := len(joined) - 1
+		flag := openFlag(flags, joined[last])
 		if flag == nil || i+1 == len(args) {
 			continue
 		}
 		next := args[i+1]
 		if _, isBool := parseBool(next); isBool && len(flag.Annotations[looseBoolAnnotation]) > 0 {
-			joined[len(joined)-1] = arg + "=" + next
+			joined[last] += "=" + next
 			i++
 		} else if flag.NoOptDefVal == "" {
 			joined = append(joined, next)
@@ -64,6 +64,32 @@ func joinLooseBools(flags *pflag.FlagSet, args []string) []string {
 	}
 	return joined
 }
+
+// respell returns arg as pflag writes it: a long name has two dashes, a letter has one. Words that are no flags, bundles of
+// letters and unknown names stay as they are. Source: docs/spec/cli.md §2.
+func respell(flags *pflag.FlagSet, arg string) []string {
+	name, isFlag := strings.CutPrefix(arg, "-")
+	if !isFlag {
+		return []string{arg}
+	}
+	name = strings.TrimPrefix(name, "-")
+	name, value, hasValue := strings.Cut(name, "=")
+	if hasValue {
+		value = "=" + value
+	}
+	switch {
+	case name == debugTrace:
+		return []string{"-D" + value, "-V" + value}
+	case len(name) == 1 && flags.ShorthandLookup(name) != nil:
+		return []string{"-" + name + value}
+	case len(name) > 1 && flags.Lookup(name) != nil:
+		return []string{"--" + name + value}
+	}
+	return []string{arg}
+}
+
+// debugTrace is the flag of gnatsd that stands for -D and -V.
+const debugTrace = "DV"
 
 // openFlag returns the flag in arg that may look for its value in the next word, or nil if there is none.
 func openFlag(flags *pflag.FlagSet, arg string) *pflag.Flag {

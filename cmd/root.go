@@ -65,6 +65,7 @@ func refuseUnknownShells(root *cobra.Command) {
 		if c.Name() == "completion" {
 			c.Args = refuseUnknownCommand
 			c.RunE = root.RunE
+			c.SuggestionsMinimumDistance = 1 // the names of shells are short
 		}
 	}
 }
