@@ -115,7 +115,7 @@ func ParseTranscript(name, text string) (*Transcript, error) {
 func parseStep(line string) (step, error) {
 	m := stepLine.FindStringSubmatch(line)
 	if m == nil {
-		return step{}, fmt.Errorf("line %q is no step; write C: or S:", line)
+		return step{}, fmt.Errorf("line %q is no step; begin it with C: or S:, as in C: PING", line)
 	}
 	side, text := m[1], m[2]
 	s := step{}
