@@ -73,8 +73,8 @@ func TestSoak(t *testing.T) {
 		nc.Close()
 	}
 	u.server.eventually("the server has closed every connection", func() bool { return u.openFiles() <= before })
-	t.Logf("%v: %d messages published, each seen %d times by checkers and once by the queue group; resident %s",
-		duration, u.total(), soakCheckers, u.resident())
+	t.Logf("%v: %d messages published, each seen %d times by checkers and once by the queue group; resident %d kB",
+		duration, u.total(), soakCheckers, residentKB(u.t, u.server))
 }
 
 // subscribers starts the checkers and the queue group.
@@ -272,16 +272,4 @@ func (u *soak) openFiles() int {
 	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", u.server.command.Process.Pid))
 	must(u.t, err)
 	return len(entries)
-}
-
-// resident returns the resident memory of the server process.
-func (u *soak) resident() string {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", u.server.command.Process.Pid))
-	must(u.t, err)
-	for line := range strings.Lines(string(status)) {
-		if rest, found := strings.CutPrefix(line, "VmRSS:"); found {
-			return strings.TrimSpace(rest)
-		}
-	}
-	return "unknown"
 }

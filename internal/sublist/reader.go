@@ -44,8 +44,12 @@ func (r *Reader[T]) Match(x *Index[T], subject []byte) *Result[T] {
 
 // lookup is Match by way of the table.
 func (r *Reader[T]) lookup(x *Index[T], text string, generation uint64) *Result[T] {
+	leaves := x.leaves.Load()
+	if leaves == nil && x.root.Load() == nil {
+		return &x.none
+	}
 	hash := x.hasher.hash(text)
-	e := x.leaves.Load().findHash(slotHash(hash), text)
+	e := leaves.findHash(slotHash(hash), text)
 	if e == nil {
 		if x.root.Load() == nil {
 			return &x.none

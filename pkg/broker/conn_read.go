@@ -35,6 +35,8 @@ type input struct {
 	batches  uint8                 // in quick succession, see conn.quiet
 	settled  bool                  // it has had its first batches, see conn.quiet
 	rooted   bool                  // it cannot be parked
+	small    []byte                // to wait with, if the connection has no raw socket
+	full     bool                  // the last read filled its buffer
 	idle     bool                  // the last read brought nothing, and the connection is to be parked
 	refused  bool                  // the message that is coming in was refused when its control line was read
 }
@@ -109,25 +111,29 @@ func (c *conn) tryRead(fd uintptr) bool {
 	return true
 }
 
-// readBlocking reads with net.Conn.Read, which must have a buffer to wait with: a small one until something comes.
+// readBlocking reads with net.Conn.Read, which must have a buffer to wait with: a small one of its own, unless the last
+// read filled the one it had and more is probably on its way.
 func (c *conn) readBlocking() bool {
-	var small [waitingRead]byte
-	buffer := small[:]
+	buffer := c.in.small
 	if c.in.w != nil {
 		buffer = c.in.w.in[c.in.w.end:]
+	} else if buffer == nil {
+		buffer = make([]byte, waitingRead)
+		c.in.small = buffer
 	}
 	n, err := c.net.Read(buffer)
-	if n > 0 {
-		if c.in.w == nil {
-			c.in.borrow(c.b)
-			c.in.w.makeRoom(n)
-			copy(c.in.w.in[c.in.w.end:], buffer[:n])
-		}
-		c.in.w.end += n
-		return true
+	if n == 0 {
+		c.in.err = err
+		return false
 	}
-	c.in.err = err
-	return false
+	if c.in.w == nil {
+		c.in.borrow(c.b)
+		c.in.w.makeRoom(n)
+		copy(c.in.w.in[c.in.w.end:], buffer[:n])
+	}
+	c.in.w.end += n
+	c.in.full = n == len(buffer)
+	return true
 }
 
 // borrow takes a worker, if there is none yet, and gives it what is held.
@@ -253,7 +259,7 @@ func (c *conn) batch() {
 	}
 	w.finish(c)
 	w.makeRoom(minRead)
-	if c.raw.RawConn == nil {
+	if c.raw.RawConn == nil && !c.in.full {
 		c.in.giveBack(c.b)
 	}
 }

@@ -37,7 +37,7 @@ func (l *shortListener) Accept() (net.Conn, error) {
 // are descriptors again.
 func TestAcceptSurvivesLackOfDescriptors(t *testing.T) {
 	var log strings.Builder
-	b, err := New(Options{DontListen: true, Logger: zerolog.New(&log)})
+	b, err := New(Options{DontListen: true, Logger: zerolog.New(zerolog.SyncWriter(&log))})
 	if err != nil {
 		t.Fatal(err)
 	}
