@@ -29,6 +29,12 @@ func start(t *testing.T, change ...func(*broker.Options)) *broker.Broker {
 	for _, f := range change {
 		f(&o)
 	}
+	return run(t, o)
+}
+
+// run runs a broker until the test ends.
+func run(t testing.TB, o broker.Options) *broker.Broker {
+	t.Helper()
 	b, err := broker.New(o)
 	if err != nil {
 		t.Fatal(err)

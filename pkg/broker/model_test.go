@@ -2,7 +2,6 @@ package broker_test
 
 import (
 	"bufio"
-	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -382,19 +381,7 @@ func (c *modelClient) take(frame string) bool {
 // startForModel runs a broker that ends with the test.
 func startForModel(t testing.TB) *broker.Broker {
 	t.Helper()
-	b, err := broker.New(broker.Options{Host: "127.0.0.1", Port: broker.RandomPort})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Shutdown(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return b
+	return run(t, broker.Options{Host: "127.0.0.1", Port: broker.RandomPort})
 }
 
 // TestModel plays random scripts.

@@ -1,7 +1,6 @@
 package broker_test
 
 import (
-	"context"
 	"os"
 	"regexp"
 	"slices"
@@ -34,21 +33,7 @@ func startForTranscript(t *testing.T, options []testutil.Option) string {
 	for _, opt := range options {
 		setOption(t, &o, opt)
 	}
-	b, err := broker.New(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), testutil.Patience)
-		defer cancel()
-		if err := b.Shutdown(ctx); err != nil {
-			t.Errorf("shutdown: %v", err)
-		}
-	})
-	return b.ClientAddr().String()
+	return run(t, o).ClientAddr().String()
 }
 
 // setOption sets the option that an "opt:" line names as in the configuration file.
