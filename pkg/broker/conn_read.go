@@ -258,6 +258,13 @@ func (c *conn) batch() {
 		}
 	}
 	w.finish(c)
+	if len(w.crowded) > 0 {
+		crowded := w.crowded
+		w.crowded = nil
+		c.in.giveBack(c.b)
+		c.b.stall(c, crowded)
+		return
+	}
 	w.makeRoom(minRead)
 	if c.raw.RawConn == nil && !c.in.full {
 		c.in.giveBack(c.b)
@@ -268,6 +275,7 @@ func (c *conn) batch() {
 // half is closed and input is drained for a moment, since the peer would lose the text to a reset otherwise.
 func (c *conn) hangUp(w *worker) {
 	w.finish(c)
+	w.crowded = nil
 	c.in.drop(c.b)
 	c.awaitDrain(c.b.opts.WriteDeadline)
 	closeWrite(c.net)

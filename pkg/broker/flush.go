@@ -64,7 +64,8 @@ func (w *worker) flush(c *conn) {
 
 // emptiedLocked ends a flush after which nothing is left. Locks: needs o.mu.
 func (o *outbound) emptiedLocked() {
-	o.mu.flushing, o.mu.laggard = false, false
+	o.mu.flushing, o.mu.laggard, o.mu.backlogged = false, false, false
+	o.dropTailLocked()
 	o.settledLocked()
 }
 
@@ -75,8 +76,9 @@ func (c *conn) abandonLocked(rest []span) {
 		o.mu.pending -= int64(s.size())
 		s.segment.release(1)
 	}
-	o.mu.flushing = false
+	o.mu.flushing, o.mu.backlogged = false, false
 	o.dropLocked()
+	o.dropTailLocked()
 	o.settledLocked()
 }
 
@@ -84,9 +86,12 @@ func (c *conn) abandonLocked(rest []span) {
 // ends when everything is written or the connection closes; Broker.Shutdown waits for it.
 // Locks: needs c.out.mu.
 func (c *conn) handOverLocked(rest, spans []span) {
+	o := &c.out
 	n := copy(spans, rest)
 	clear(spans[n:])
-	c.out.mu.backlog = spans[:n]
+	o.mu.backlog = o.packLocked(spans[:n])
+	o.mu.spans = o.packLocked(o.mu.spans)
+	o.mu.backlogged = true
 	c.b.tasks.Add(1)
 	go c.writeBacklog()
 }
@@ -101,7 +106,6 @@ func (c *conn) writeBacklog() {
 		spans := o.mu.backlog
 		o.mu.backlog = nil
 		if len(spans) == 0 {
-			o.compactLocked()
 			spans = o.takeLocked()
 		}
 		if o.mu.closed {

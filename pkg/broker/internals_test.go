@@ -71,41 +71,63 @@ func TestAcceptSurvivesLackOfDescriptors(t *testing.T) {
 	}
 }
 
-// TestQueueMemoryIsBounded: a connection that does not read keeps no more memory alive than its limit allows, however
-// little it needs of each segment.
+// TestQueueMemoryIsBounded: a connection with a backlog keeps no more memory alive than keepShare times what it has pending,
+// however little it needs of each segment; and what it keeps is right.
 func TestQueueMemoryIsBounded(t *testing.T) {
 	var o outbound
-	want := 0
-	for i := range 2000 {
+	piece := func(i, size int) span {
 		s := newSegment(0)
-		s.used = 1000
-		for k := range 100 {
-			s.mem[900+k] = byte(i)
+		s.used = size
+		for k := range size {
+			s.mem[k] = byte(i)
 		}
-		o.mu.Lock()
-		o.pushLocked(span{s, 900, 1000}, nil)
-		want += 100
-		o.compactLocked()
-		if o.mu.held > heldSlack+heldFactor*o.mu.pending+segmentSize {
-			t.Fatalf("%d bytes held for %d pending", o.mu.held, o.mu.pending)
-		}
-		o.mu.Unlock()
+		return span{s, 0, uint32(size)}
 	}
-	if o.mu.pending != int64(want) {
-		t.Fatalf("%d bytes pending, want %d", o.mu.pending, want)
+	var sizes []int
+	for i := range 300 {
+		sizes = append(sizes, []int{100, 3000, segmentSize / 2}[i%3])
 	}
-	i := 0
+	var backlog []span
+	for i, size := range sizes[:3] {
+		backlog = append(backlog, piece(i, size))
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.mu.spans = o.packLocked(backlog)
+	o.mu.backlogged = true
+	for i, size := range sizes[3:] {
+		o.pushLocked(piece(3+i, size), nil)
+	}
+	held, seen := 0, make(map[*segment]bool)
+	var got []byte
 	for _, s := range o.takeLocked() {
-		for _, x := range s.bytes() {
-			if x != byte(i/100) {
-				t.Fatalf("byte %d is %d, want %d", i, x, byte(i/100))
-			}
-			i++
+		if !seen[s.segment] {
+			seen[s.segment] = true
+			held += len(s.segment.mem)
 		}
+		got = append(got, s.bytes()...)
 		s.segment.release(1)
 	}
-	if i != want {
-		t.Errorf("%d bytes queued, want %d", i, want)
+	o.dropTailLocked()
+	want := 0
+	for i, size := range sizes {
+		for k := range size {
+			if got[want+k] != byte(i) {
+				t.Fatalf("byte %d of piece %d is %d", k, i, got[want+k])
+			}
+		}
+		want += size
+	}
+	if len(got) != want {
+		t.Errorf("%d bytes queued, want %d", len(got), want)
+	}
+	if held > keepShare*want+segmentSize {
+		t.Errorf("%d bytes held for %d", held, want)
+	}
+	for s := range seen {
+		if s.refs.Load() != 0 {
+			t.Errorf("a segment has %d references left", s.refs.Load())
+		}
 	}
 }
 

@@ -294,3 +294,28 @@ func TestTrace(t *testing.T) {
 		}
 	}
 }
+
+// TestStuckReaderCostsWhatIsPending: small messages that wait for a client, each from a batch of its own, keep little more
+// memory alive than they are long.
+func TestStuckReaderCostsWhatIsPending(t *testing.T) {
+	b := start(t)
+	subscribeStuck(t, b, "x")
+	publisher := dial(t, b)
+	publisher.Send(quiet)
+	for range 120 { // 12 MB: more than the sockets hold
+		publisher.Send("PUB x 100000\r\n" + strings.Repeat("x", 100_000) + "\r\n")
+	}
+	publisher.ExpectNothing()
+	before := heap()
+	const count = 1000
+	for range count {
+		publisher.Send("PUB x 100\r\n" + strings.Repeat("x", 100) + "\r\n")
+		publisher.ExpectNothing()
+	}
+	if grown := heap() - before; grown > 10<<20 {
+		t.Errorf("%d messages of 100 bytes that wait take %d bytes", count, grown)
+	}
+	if s := b.Stats(); s.SlowConsumers != 0 || s.Connections != 2 {
+		t.Errorf("%+v", s)
+	}
+}

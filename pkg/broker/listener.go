@@ -81,6 +81,7 @@ func (b *Broker) tell(say func(*worker)) {
 	say(w)
 	w.flushDirty()
 	w.tidy()
+	w.crowded = nil
 	b.giveBack(w)
 }
 

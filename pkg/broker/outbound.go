@@ -14,7 +14,9 @@ type outbound struct {
 		spans   []span // queued, oldest first; nil when empty, the memory is on loan from a worker
 		backlog []span // taken by a flusher that could not write them all; the writer goroutine's
 		pending int64  // bytes in spans, in backlog and with the flusher
-		held    int64  // capacity of the segments that spans refers to, in bytes; an upper bound
+
+		backlogged bool     // the writer goroutine exists
+		tail       *segment // memory of its own for what is queued meanwhile, see keepLocked; nil: none
 
 		flushing  bool // a worker or the writer goroutine owns the write side of the socket
 		scheduled bool // a worker has it on its list and will flush it
@@ -29,17 +31,21 @@ type outbound struct {
 	}
 }
 
-// Bounds of the memory that a slow connection may keep alive beyond its pending bytes: it holds on to whole segments,
-// of which it may need only a few bytes. Above, what it needs is copied out (compactLocked).
+// A connection with a backlog may have to keep what is queued for long. It must not keep a whole segment alive for a few
+// bytes of it: a span of less than 1/keepShare of its segment is copied to memory of the connection's own. So the
+// memory behind a queue is at most keepShare times what is pending, and a little more.
 const (
-	heldSlack  = 512 << 10 // bytes
-	heldFactor = 4         // times the pending bytes
+	keepShare = 4
+	minTail   = 1 << 10 // bytes
 )
 
 // pushLocked queues s, merging it with its predecessor where the two are adjacent. It takes over s's reference.
 // spare is memory for the queue, used if it has none; pushLocked reports whether it did. Locks: needs o.mu.
 func (o *outbound) pushLocked(s span, spare []span) (usedSpare bool) {
 	o.mu.pending += int64(s.size())
+	if o.mu.backlogged {
+		s = o.keepLocked(s)
+	}
 	if n := len(o.mu.spans); n > 0 {
 		if last := &o.mu.spans[n-1]; last.segment == s.segment && last.to == s.from {
 			last.to = s.to
@@ -49,38 +55,68 @@ func (o *outbound) pushLocked(s span, spare []span) (usedSpare bool) {
 	} else if o.mu.spans == nil {
 		o.mu.spans, usedSpare = spare, spare != nil
 	}
-	if n := len(o.mu.spans); n == 0 || o.mu.spans[n-1].segment != s.segment {
-		o.mu.held += int64(len(s.segment.mem))
-	}
 	o.mu.spans = append(o.mu.spans, s)
 	return usedSpare
 }
 
-// compactLocked copies what the queued spans need out of the segments that they keep alive, if those are out of
-// proportion. The cost is O(bytes queued), at most once per growth of the memory held by a factor of heldFactor.
-// Locks: needs o.mu.
-func (o *outbound) compactLocked() {
-	if o.mu.held <= heldSlack+heldFactor*o.mu.pending {
-		return
+// keepLocked returns s, or a copy of it if it is a small part of its segment, whose reference it then drops. The memory
+// for copies grows with what is queued. Amortised O(bytes). Locks: needs o.mu.
+func (o *outbound) keepLocked(s span) span {
+	if s.segment.fixed || s.size()*keepShare >= len(s.segment.mem) {
+		return s
 	}
-	size := 0
-	for _, s := range o.mu.spans {
+	size := minTail
+	if tail := o.mu.tail; tail != nil {
+		size = min(2*len(tail.mem), segmentSize)
+		if tail.room() < s.size() {
+			o.dropTailLocked()
+		}
+	}
+	if o.mu.tail == nil {
+		o.mu.tail = newExactSegment(max(size, s.size()))
+	}
+	tail := o.mu.tail
+	kept := span{tail, uint32(tail.used), uint32(tail.used + s.size())}
+	tail.used += copy(tail.mem[tail.used:], s.bytes())
+	tail.retain(1)
+	s.segment.release(1)
+	return kept
+}
+
+// packLocked makes the spans of a new backlog the connection's own, as far as they are small parts of their segments.
+// Spans in a row that share a segment are one part of it. Locks: needs o.mu.
+func (o *outbound) packLocked(spans []span) []span {
+	size, held := 0, 0
+	for i, s := range spans {
 		size += s.size()
+		if i == 0 || spans[i-1].segment != s.segment {
+			held += len(s.segment.mem)
+		}
 	}
-	packed := newSegment(size)
-	for _, s := range o.mu.spans {
+	if size*keepShare >= held {
+		return spans
+	}
+	packed := newExactSegment(size)
+	for _, s := range spans {
 		packed.used += copy(packed.mem[packed.used:], s.bytes())
 		s.segment.release(1)
 	}
-	clear(o.mu.spans)
-	o.mu.spans = append(o.mu.spans[:0], span{packed, 0, uint32(size)})
-	o.mu.held = int64(len(packed.mem))
+	clear(spans)
+	return append(spans[:0], span{packed, 0, uint32(size)})
+}
+
+// dropTailLocked lets go of the memory for copies. Locks: needs o.mu.
+func (o *outbound) dropTailLocked() {
+	if o.mu.tail != nil {
+		o.mu.tail.release(1)
+		o.mu.tail = nil
+	}
 }
 
 // takeLocked hands the whole queue to a flusher. Locks: needs o.mu.
 func (o *outbound) takeLocked() []span {
 	spans := o.mu.spans
-	o.mu.spans, o.mu.held = nil, 0
+	o.mu.spans = nil
 	return spans
 }
 
@@ -90,7 +126,7 @@ func (o *outbound) dropLocked() {
 		o.mu.pending -= int64(s.size())
 		s.segment.release(1)
 	}
-	o.mu.spans, o.mu.held = nil, 0
+	o.mu.spans = nil
 }
 
 // settledLocked wakes who waits for the queue to empty. Locks: needs o.mu.

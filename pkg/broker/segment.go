@@ -10,7 +10,7 @@ import (
 
 // segmentSize is the capacity of an ordinary segment in bytes: what a read buffer of readSize turns into when each of
 // its messages goes to one class of subscribers.
-const segmentSize = 64 << 10
+const segmentSize = 128 << 10
 
 // segment is encoded output that any number of outbound queues refer to. One worker appends to it; the bytes that
 // spans refer to are never written again.
@@ -48,6 +48,11 @@ func newSegment(n int) *segment {
 		}
 		n = segmentSize
 	}
+	return newExactSegment(n)
+}
+
+// newExactSegment is newSegment without an ordinary segment's least size.
+func newExactSegment(n int) *segment {
 	mem := bufpool.Get(n)
 	s := &segment{mem: mem[:cap(mem)]}
 	s.refs.Store(1)

@@ -5,7 +5,7 @@ import "time"
 // Backpressure without harm: a publisher that outruns consumers which keep up in general waits a moment for them, so
 // that nothing is lost to max_pending. It never waits for one that is stuck or slow.
 //
-// After a batch, the worker looks at the connections that it has queued much for. While they take output in at a good
+// After a batch, its goroutine looks at the connections that it has queued much for. While they take output in at a good
 // rate, all together, it waits for them to fall below resumeAt. When they do not, those that are left become
 // laggards: nobody waits for them again until their queue was empty or they have taken in laggardQuota bytes. A slow
 // consumer so costs its publishers one stallWindow for every laggardQuota bytes that it takes in.
@@ -26,37 +26,36 @@ func (w *worker) crowd(c *conn) {
 }
 
 // stall waits for the crowded connections as described above, at most stallBudget. self is the connection served: it
-// is not waited for, as it may be waiting itself for its input to be read.
+// is not waited for, as it may be waiting itself for its input to be read. The caller has given its worker back: any
+// number of publishers may wait.
 // Locks: takes out.mu of one connection after the other; none while it waits.
-func (w *worker) stall(self *conn) {
+func (b *Broker) stall(self *conn, crowded []*conn) {
 	begin := time.Now()
 	window, taken := begin, int64(0)
-	w.stillCrowded(self, new(int64))
-	for len(w.crowded) > 0 {
+	crowded = b.stillCrowded(self, crowded, new(int64))
+	for len(crowded) > 0 {
 		time.Sleep(stallStep)
-		w.stillCrowded(self, &taken)
+		crowded = b.stillCrowded(self, crowded, &taken)
 		now := time.Now()
 		if now.Sub(window) >= stallWindow {
 			if taken < stallRate {
-				w.markLaggards()
-				break
+				markLaggards(crowded)
+				return
 			}
 			window, taken = now, 0
 		}
 		if now.Sub(begin) >= stallBudget {
-			break
+			return
 		}
 	}
-	clear(w.crowded)
-	w.crowded = w.crowded[:0]
 }
 
-// stillCrowded drops the connections from the list that need not be waited for any more, and adds to taken what all
-// that were on it have written since the last look.
-func (w *worker) stillCrowded(self *conn, taken *int64) {
-	resumeAt := w.b.crowdedAt / 2
-	kept := w.crowded[:0]
-	for _, c := range w.crowded {
+// stillCrowded returns those of crowded that have to be waited for, and adds to taken what all of them have written since
+// the last look.
+func (b *Broker) stillCrowded(self *conn, crowded []*conn, taken *int64) []*conn {
+	resumeAt := b.crowdedAt / 2
+	kept := crowded[:0]
+	for _, c := range crowded {
 		o := &c.out
 		o.mu.Lock()
 		*taken += o.mu.written - o.mu.looked
@@ -67,13 +66,13 @@ func (w *worker) stillCrowded(self *conn, taken *int64) {
 			kept = append(kept, c)
 		}
 	}
-	clear(w.crowded[len(kept):])
-	w.crowded = kept
+	clear(crowded[len(kept):])
+	return kept
 }
 
-// markLaggards makes laggards of all connections on the list.
-func (w *worker) markLaggards() {
-	for _, c := range w.crowded {
+// markLaggards makes laggards of crowded.
+func markLaggards(crowded []*conn) {
+	for _, c := range crowded {
 		o := &c.out
 		o.mu.Lock()
 		if o.mu.flushing { // else it has just been emptied

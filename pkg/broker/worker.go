@@ -8,7 +8,7 @@ import (
 )
 
 // readSize is the size of a read buffer in bytes: the most that one batch brings, unless a single message is larger.
-const readSize = 64 << 10
+const readSize = 128 << 10
 
 // worker is everything a goroutine needs to serve one batch of input: a parser, a read buffer, output under way and
 // memory to reuse. Workers are pooled; a connection borrows one when there is something to read and gives it
@@ -56,8 +56,8 @@ func (b *Broker) borrow() *worker {
 // giveBack returns w to the pool. Nothing may be open or dirty.
 func (b *Broker) giveBack(w *worker) { b.workers.Put(w) }
 
-// finish ends a batch of c: it queues what is still open, flushes every connection that got something, and waits for
-// crowded ones that make progress.
+// finish ends a batch of c: it queues what is still open and flushes every connection that got something. What it leaves
+// in w.crowded is the caller's to wait for, or to drop.
 func (w *worker) finish(c *conn) {
 	w.seal()
 	w.run.forget()
@@ -67,9 +67,6 @@ func (w *worker) finish(c *conn) {
 		w.received = tally{}
 	}
 	w.flushDirty()
-	if len(w.crowded) > 0 {
-		w.stall(c)
-	}
 	w.tidy()
 	w.detach()
 }
