@@ -82,6 +82,8 @@ func answers(t *testing.T, b *broker.Broker, script string, size func() int) []b
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Until then its subscriptions may take what the next client publishes.
+	eventually(t, "the client has gone", func() bool { return b.Stats().Connections == 0 })
 	return all
 }
 
