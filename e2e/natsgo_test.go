@@ -253,7 +253,7 @@ func TestGoSlowConsumer(t *testing.T) {
 	}
 	var flags []string
 	if !isPeer() {
-		flags = []string{"--max_pending", "2mb"}
+		flags = []string{"--max_pending", "32mb"}
 	}
 	s := startServer(t, flags...)
 	stuck := dialRaw(t, s.addr())

@@ -66,7 +66,7 @@ func TestSlowConsumerByWriteDeadline(t *testing.T) {
 	subscribeStuck(t, b, "x")
 	publisher := dial(t, b)
 	publisher.Send(quiet)
-	for range 300 { // 15 MB: more than the sockets hold, less than max_pending
+	for range 1100 { // 55 MB: more than sockets can hold, less than max_pending
 		publisher.Send("PUB x 50000\r\n" + strings.Repeat("x", 50_000) + "\r\n")
 	}
 	publisher.ExpectNothing()

@@ -9,12 +9,17 @@ import "time"
 // rate, all together, it waits for them to fall below resumeAt. When they do not, those that are left become
 // laggards: nobody waits for them again until their queue was empty or they have taken in laggardQuota bytes. A slow
 // consumer so costs its publishers one stallWindow for every laggardQuota bytes that it takes in.
+//
+// A consumer that has taken in much since it was a laggard, or since it connected, is given more time: its process may just
+// not have been running. The rate that it must reach is the same, counted over the longer window.
 const (
-	defaultCrowdedAt = 1 << 20 // pending bytes from which a publisher waits; less if max_pending is small
-	stallBudget      = 100 * time.Millisecond
-	stallWindow      = 4 * time.Millisecond
+	defaultCrowdedAt = 1 << 20                // pending bytes from which a publisher waits; less if max_pending is small
+	stallBudget      = 100 * time.Millisecond // per batch
+	stallWindow      = 8 * time.Millisecond   // within which they must make progress
+	maxPatience      = 32 * time.Millisecond  // by which the window grows for one that kept up so far
+	patiencePerMiB   = time.Millisecond / 2
 	stallStep        = 200 * time.Microsecond
-	stallRate        = 100 << 10 // bytes that all of them must take in per window
+	stallRate        = 200 << 10 // bytes that all of them must take in per window
 	laggardQuota     = 1 << 20   // bytes
 )
 
@@ -31,18 +36,23 @@ func (w *worker) crowd(c *conn) {
 // Locks: takes out.mu of one connection after the other; none while it waits.
 func (b *Broker) stall(self *conn, crowded []*conn) {
 	begin := time.Now()
-	window, taken := begin, int64(0)
-	crowded = b.stillCrowded(self, crowded, new(int64))
+	var look stallLook
+	crowded = b.stillCrowded(self, crowded, &look)
+	window := begin
+	look.taken = 0
 	for len(crowded) > 0 {
 		time.Sleep(stallStep)
-		crowded = b.stillCrowded(self, crowded, &taken)
+		crowded = b.stillCrowded(self, crowded, &look)
 		now := time.Now()
-		if now.Sub(window) >= stallWindow {
-			if taken < stallRate {
+		if passed := now.Sub(window); passed >= stallWindow {
+			enough := look.taken >= stallRate*int64(passed)/int64(stallWindow)
+			if !enough && passed >= stallWindow+look.patience {
 				markLaggards(crowded)
 				return
 			}
-			window, taken = now, 0
+			if enough {
+				window, look.taken = now, 0
+			}
 		}
 		if now.Sub(begin) >= stallBudget {
 			return
@@ -50,20 +60,28 @@ func (b *Broker) stall(self *conn, crowded []*conn) {
 	}
 }
 
-// stillCrowded returns those of crowded that have to be waited for, and adds to taken what all of them have written since
-// the last look.
-func (b *Broker) stillCrowded(self *conn, crowded []*conn, taken *int64) []*conn {
+// stallLook is what a look at crowded connections has shown.
+type stallLook struct {
+	taken    int64         // bytes written to them since this was set to zero
+	patience time.Duration // the most that one of those still crowded deserves
+}
+
+// stillCrowded returns those of crowded that have to be waited for, and notes in look how they do.
+func (b *Broker) stillCrowded(self *conn, crowded []*conn, look *stallLook) []*conn {
 	resumeAt := b.crowdedAt / 2
+	look.patience = 0
 	kept := crowded[:0]
 	for _, c := range crowded {
 		o := &c.out
 		o.mu.Lock()
-		*taken += o.mu.written - o.mu.looked
+		look.taken += o.mu.written - o.mu.looked
 		o.mu.looked = o.mu.written
 		wait := c != self && !o.mu.closed && !o.mu.laggard && o.mu.pending > resumeAt
+		patience := time.Duration((o.mu.written-o.mu.laggedAt)>>20) * patiencePerMiB
 		o.mu.Unlock()
 		if wait {
 			kept = append(kept, c)
+			look.patience = max(look.patience, min(patience, maxPatience))
 		}
 	}
 	clear(crowded[len(kept):])
