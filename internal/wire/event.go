@@ -62,7 +62,7 @@ type Event struct {
 
 	// Tail is everything after the subject and its blank: "[reply ]size\r\npayload\r\n", and with HPUB the header
 	// size too. It is what subscribers get behind "MSG subject sid ", so it can be sent as it is. It is nil when
-	// the client's line was not written canonically: single blanks, CR LF at the end.
+	// the client's line was not written canonically from the subject on: single blanks, CR LF at the end.
 	Tail []byte
 
 	// Max is UNSUB's count; zero when absent or not a number (docs/spec/client-protocol.md §7).

@@ -112,7 +112,7 @@ func referencePublish(l limits, op Op, e *Event, line string, fields []string, a
 		return "", false, nil
 	}
 	e.Payload = []byte(after[:e.Size])
-	if strings.TrimLeft(line, " \t") == strings.Join(fields, " ")+"\r" {
+	if strings.TrimLeft(line, " \t\r") == strings.Join(fields, " ")+"\r" { // separators in front of the subject do not matter
 		e.Tail = []byte(strings.Join(fields[1:], " ") + "\r\n" + after[:e.Size+2])
 	}
 	return after[e.Size+2:], true, nil
