@@ -95,6 +95,10 @@ func (b *Broker) unpark(cid uint64) {
 // park gives up the serving goroutine of c, whose socket is drained, and reports whether that was possible. If it was,
 // the caller must not touch c any more.
 func (c *conn) park() bool {
+	if c.b.poller == nil {
+		c.in.rooted = true // the wheel asks without knowing
+		return false
+	}
 	c.serving.Store(parked)
 	var err error
 	if e := c.raw.Control(func(fd uintptr) { err = c.b.poller.watch(fd, c.id) }); e != nil {
