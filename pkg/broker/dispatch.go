@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/natsd/natsd/internal/wire"
@@ -76,6 +77,16 @@ func (c *conn) refuse(w *worker, err error) {
 // logBadInput logs a fault in the input and the beginning of it.
 func (c *conn) logBadInput(w *worker, err error) {
 	const shown = 32 // bytes, docs/spec/client-protocol.md §4.3
-	input := w.in[w.start:min(w.end, w.start+shown)]
+	input := withoutSecrets(w.in[w.start:min(w.end, w.start+shown)])
 	c.log(zerolog.ErrorLevel).Msgf("Error reading from client: %v: %q", err, input)
+}
+
+// withoutSecrets returns the beginning of input, up to where a CONNECT, perhaps a garbled one, could have a password.
+func withoutSecrets(input []byte) []byte {
+	const verb = len("CONNECT")
+	if len(input) > verb && bytes.EqualFold(input[:verb], []byte("CONNECT")) {
+		return input[:verb]
+	}
+	before, _, _ := bytes.Cut(input, []byte("{"))
+	return before
 }
