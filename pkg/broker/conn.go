@@ -97,7 +97,7 @@ func (c *conn) sever() {
 func (c *conn) ended() bool { return c.ending.Load() != nil }
 
 // closeAfterFlush closes c for the given reason once everything queued is written, in a goroutine of its own that ends
-// after at most the write deadline. Input is not looked at any more. Shutdown waits for it.
+// after at most twice the write deadline. Input is not looked at any more. Shutdown waits for it.
 func (c *conn) closeAfterFlush(reason closeReason) {
 	if !c.ending.CompareAndSwap(nil, &reason) {
 		return
@@ -107,6 +107,7 @@ func (c *conn) closeAfterFlush(reason closeReason) {
 		defer c.b.tasks.Done()
 		c.awaitDrain(c.b.opts.WriteDeadline)
 		closeWrite(c.net)
+		c.lingerBusy()
 		c.sever()
 	}()
 }
@@ -117,11 +118,18 @@ func (c *conn) closeAfterText(text string, reason closeReason) {
 	c.closeAfterFlush(reason)
 }
 
+// drained reports whether nothing waits to be written to c. Locks: takes c.out.mu.
+func (c *conn) drained() bool {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	return c.out.drainedLocked()
+}
+
 // awaitDrain waits until everything queued for c is written, c is closed, or the limit has passed.
 // Locks: takes c.out.mu.
 func (c *conn) awaitDrain(limit time.Duration) {
 	c.out.mu.Lock()
-	if c.out.mu.closed || c.out.mu.pending == 0 && !c.out.mu.flushing {
+	if c.out.drainedLocked() {
 		c.out.mu.Unlock()
 		return
 	}

@@ -55,13 +55,24 @@ func (c *conn) serve() {
 				return // everything about c may belong to another goroutine by now
 			}
 			if c.in.err != nil {
-				c.close(readFailure(c.in.err))
+				c.lost(c.in.err)
 			}
 			continue
 		}
 		c.batch()
 	}
 	c.cleanUp()
+}
+
+// lost ends c, whose read failed with err. A peer that has said everything, and closed its half, may still read: what
+// waits for it is written first.
+func (c *conn) lost(err error) {
+	reason := readFailure(err)
+	if errors.Is(err, io.EOF) && !c.drained() {
+		c.closeAfterFlush(reason)
+		return
+	}
+	c.close(reason)
 }
 
 // readFailure returns the reason to close a connection whose read failed with err.
@@ -82,6 +93,8 @@ func (c *conn) read() bool {
 	err := c.raw.Read(c.in.wake)
 	switch {
 	case c.in.err != nil:
+	case errors.Is(err, os.ErrDeadlineExceeded) && c.ended():
+		c.in.err = err // lingerBusy's deadline
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		// The wheel asks for it: c has been quiet for long.
 		c.in.err = c.net.SetReadDeadline(time.Time{})
@@ -283,15 +296,28 @@ func (c *conn) hangUp(w *worker) {
 	c.sever()
 }
 
-// linger reads and ignores input until the peer closes or lingerTime has passed.
-func (c *conn) linger() {
+// linger reads and ignores input until the peer closes or lingerTime has passed, and reports whether it was the latter.
+func (c *conn) linger() bool {
 	if c.net.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
-		return
+		return false
 	}
 	var ignored [waitingRead]byte
 	for {
 		if _, err := c.net.Read(ignored[:]); err != nil {
-			return
+			return errors.Is(err, os.ErrDeadlineExceeded)
 		}
+	}
+}
+
+// lingerBusy is linger for a connection that is closed from outside its serving goroutine. It waits only if there is input
+// unread, which would turn the end into a reset and take output along that the system has not sent yet. It goes on
+// while there is such output, up to the write deadline.
+func (c *conn) lingerBusy() {
+	if c.raw.RawConn == nil || !c.raw.unread() {
+		return
+	}
+	cut := time.AfterFunc(c.b.opts.WriteDeadline, func() { _ = c.net.Close() })
+	defer cut.Stop()
+	for c.linger() && c.raw.unsent() {
 	}
 }

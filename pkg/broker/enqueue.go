@@ -21,7 +21,7 @@ func (w *worker) enqueueBoth(c *conn, s *subscription, head, tail span, n tally)
 		o.mu.Unlock()
 		return refused
 	}
-	if o.mu.pending > 0 && o.mu.pending+int64(size) > w.b.opts.MaxPending && !w.relieveLocked(c, size) {
+	if !w.fitsLocked(o, size) && !w.relieveLocked(c, size) {
 		alreadyClosed := o.mu.closed
 		o.mu.Unlock()
 		if !alreadyClosed {
@@ -64,7 +64,7 @@ func (w *worker) pushLocked(o *outbound, s span) {
 }
 
 // relieveLocked tries to write what is queued for c, because the next size bytes would be too many, and reports whether
-// they fit now. A batch may bring more than max_pending to a connection that keeps up.
+// they fit now. A batch may bring more than max_pending to a connection that keeps up: it is waited for, see stall.go.
 // Locks: needs c.out.mu, drops and retakes it.
 func (w *worker) relieveLocked(c *conn, size int) bool {
 	o := &c.out
@@ -72,8 +72,19 @@ func (w *worker) relieveLocked(c *conn, size int) bool {
 		o.mu.Unlock()
 		w.flush(c)
 		o.mu.Lock()
+		if !o.mu.closed && w.fitsLocked(o, size) {
+			return true
+		}
 	}
-	return !o.mu.closed && (o.mu.pending == 0 || o.mu.pending+int64(size) <= w.b.opts.MaxPending)
+	o.mu.Unlock()
+	w.flushDirty() // the others do not wait
+	o.mu.Lock()
+	return w.lastChanceLocked(o, size)
+}
+
+// fitsLocked reports whether o may take size more bytes. Locks: needs o.mu.
+func (w *worker) fitsLocked(o *outbound, size int) bool {
+	return o.mu.pending == 0 || o.mu.pending+int64(size) <= w.b.opts.MaxPending
 }
 
 // admitLocked returns how many of the n messages in head s may still get, and cuts off the others.

@@ -25,7 +25,6 @@ type outbound struct {
 
 		written  int64         // bytes written in all
 		laggedAt int64         // written when laggard was set
-		looked   int64         // written when a stalled publisher looked last
 		sent     tally         // queued in all
 		drained  chan struct{} // closed when the queue is empty or the connection closed; nil if nobody waits
 	}
@@ -136,3 +135,6 @@ func (o *outbound) settledLocked() {
 		o.mu.drained = nil
 	}
 }
+
+// drainedLocked reports whether nothing waits to be written, or never will be. Locks: needs o.mu.
+func (o *outbound) drainedLocked() bool { return o.mu.closed || o.mu.pending == 0 && !o.mu.flushing }

@@ -140,3 +140,18 @@ func readNow(fd uintptr, b []byte) (n int, again bool, err error) {
 		}
 	}
 }
+
+// unread reports whether there is input that nobody has read.
+func (s rawSocket) unread() bool { return s.ask(syscall.TIOCINQ) }
+
+// unsent reports whether there is output that the peer's system has not acknowledged.
+func (s rawSocket) unsent() bool { return s.ask(syscall.TIOCOUTQ) }
+
+// ask reports whether the queue that request is about has anything in it; a socket that is closed has nothing.
+func (s rawSocket) ask(request uintptr) bool {
+	queued := int32(0)
+	err := s.Control(func(fd uintptr) {
+		_, _, _ = syscall.Syscall(syscall.SYS_IOCTL, fd, request, uintptr(unsafe.Pointer(&queued)))
+	})
+	return err == nil && queued > 0
+}

@@ -20,3 +20,7 @@ func (w *socketIO) init() {}
 func (w *socketIO) tryWrite(syscall.RawConn, []span) (int, error) { return 0, nil }
 
 func readNow(uintptr, []byte) (n int, again bool, err error) { return 0, true, nil }
+
+func (rawSocket) unread() bool { return false }
+
+func (rawSocket) unsent() bool { return false }

@@ -12,6 +12,8 @@ import "time"
 //
 // A consumer that has taken in much since it was a laggard, or since it connected, is given more time: its process may just
 // not have been running. The rate that it must reach is the same, counted over the longer window.
+//
+// Before one is cut for having more than max_pending queued, it gets a last chance, lastChanceLocked.
 const (
 	defaultCrowdedAt = 1 << 20                // pending bytes from which a publisher waits; less if max_pending is small
 	stallBudget      = 100 * time.Millisecond // per batch
@@ -23,10 +25,17 @@ const (
 	laggardQuota     = 1 << 20   // bytes
 )
 
+// crowded is a connection that has much queued, and how many bytes it had written when the publisher that waits for it
+// looked last: each of several that wait sees all of the progress.
+type crowded struct {
+	conn    *conn
+	written int64
+}
+
 // crowd notes that c has much queued, so that the worker looks at it after the batch.
 func (w *worker) crowd(c *conn) {
-	if n := len(w.crowded); n == 0 || w.crowded[n-1] != c {
-		w.crowded = append(w.crowded, c)
+	if n := len(w.crowded); n == 0 || w.crowded[n-1].conn != c {
+		w.crowded = append(w.crowded, crowded{conn: c})
 	}
 }
 
@@ -34,20 +43,20 @@ func (w *worker) crowd(c *conn) {
 // is not waited for, as it may be waiting itself for its input to be read. The caller has given its worker back: any
 // number of publishers may wait.
 // Locks: takes out.mu of one connection after the other; none while it waits.
-func (b *Broker) stall(self *conn, crowded []*conn) {
+func (b *Broker) stall(self *conn, crowd []crowded) {
 	begin := time.Now()
 	var look stallLook
-	crowded = b.stillCrowded(self, crowded, &look)
+	crowd = b.stillCrowded(self, crowd, &look)
 	window := begin
 	look.taken = 0
-	for len(crowded) > 0 {
+	for len(crowd) > 0 {
 		time.Sleep(stallStep)
-		crowded = b.stillCrowded(self, crowded, &look)
+		crowd = b.stillCrowded(self, crowd, &look)
 		now := time.Now()
 		if passed := now.Sub(window); passed >= stallWindow {
 			enough := look.taken >= stallRate*int64(passed)/int64(stallWindow)
 			if !enough && passed >= stallWindow+look.patience {
-				markLaggards(crowded)
+				markLaggards(crowd)
 				return
 			}
 			if enough {
@@ -60,38 +69,60 @@ func (b *Broker) stall(self *conn, crowded []*conn) {
 	}
 }
 
+// lastChanceLocked waits for a connection that is cut unless size more bytes fit, and reports whether they do. It waits
+// as long as output is taken in at a good rate, which is measured over stallBudget: that is what a stuck or slow
+// connection can cost its publishers, once. Locks: needs o.mu, drops and retakes it.
+func (w *worker) lastChanceLocked(o *outbound, size int) bool {
+	begin, written := time.Now(), o.mu.written
+	for !o.mu.closed {
+		if w.fitsLocked(o, max(size, int(w.b.opts.MaxPending/2))) {
+			return true
+		}
+		if now := time.Now(); now.Sub(begin) >= stallBudget {
+			if o.mu.written-written < stallRate*int64(stallBudget/stallWindow) {
+				return false
+			}
+			begin, written = now, o.mu.written
+		}
+		o.mu.Unlock()
+		time.Sleep(stallStep)
+		o.mu.Lock()
+	}
+	return false
+}
+
 // stallLook is what a look at crowded connections has shown.
 type stallLook struct {
 	taken    int64         // bytes written to them since this was set to zero
 	patience time.Duration // the most that one of those still crowded deserves
 }
 
-// stillCrowded returns those of crowded that have to be waited for, and notes in look how they do.
-func (b *Broker) stillCrowded(self *conn, crowded []*conn, look *stallLook) []*conn {
+// stillCrowded returns those of crowd that have to be waited for, and notes in look how they do.
+func (b *Broker) stillCrowded(self *conn, crowd []crowded, look *stallLook) []crowded {
 	resumeAt := b.crowdedAt / 2
 	look.patience = 0
-	kept := crowded[:0]
-	for _, c := range crowded {
-		o := &c.out
+	kept := crowd[:0]
+	for _, k := range crowd {
+		o := &k.conn.out
 		o.mu.Lock()
-		look.taken += o.mu.written - o.mu.looked
-		o.mu.looked = o.mu.written
-		wait := c != self && !o.mu.closed && !o.mu.laggard && o.mu.pending > resumeAt
+		look.taken += o.mu.written - k.written
+		k.written = o.mu.written
+		wait := k.conn != self && !o.mu.closed && !o.mu.laggard && o.mu.pending > resumeAt
 		patience := time.Duration((o.mu.written-o.mu.laggedAt)>>20) * patiencePerMiB
 		o.mu.Unlock()
 		if wait {
-			kept = append(kept, c)
+			kept = append(kept, k)
 			look.patience = max(look.patience, min(patience, maxPatience))
 		}
 	}
-	clear(crowded[len(kept):])
+	clear(crowd[len(kept):])
 	return kept
 }
 
-// markLaggards makes laggards of crowded.
-func markLaggards(crowded []*conn) {
-	for _, c := range crowded {
-		o := &c.out
+// markLaggards makes laggards of crowd.
+func markLaggards(crowd []crowded) {
+	for _, k := range crowd {
+		o := &k.conn.out
 		o.mu.Lock()
 		if o.mu.flushing { // else it has just been emptied
 			o.mu.laggard, o.mu.laggedAt = true, o.mu.written

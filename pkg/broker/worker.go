@@ -26,8 +26,8 @@ type worker struct {
 
 	segments [aside + 1]*segment
 	run      run
-	dirty    []*conn // have something queued that this worker has promised to flush
-	crowded  []*conn // have much queued, see stall.go
+	dirty    []*conn   // have something queued that this worker has promised to flush
+	crowded  []crowded // have much queued, see stall.go
 	spare    [][]span
 	members  map[*conn]struct{} // see run.prepare
 
