@@ -70,11 +70,12 @@ func (b *Broker) stall(self *conn, crowd []crowded) {
 }
 
 // lastChanceLocked waits for a connection that is cut unless size more bytes fit, and reports whether they do. It waits
-// as long as output is taken in at a good rate, which is measured over stallBudget: that is what a stuck or slow
-// connection can cost its publishers, once. Locks: needs o.mu, drops and retakes it.
+// as long as output is taken in at a good rate, which is measured over stallBudget: that is what a connection which gets
+// more than max_pending in one batch can cost its publishers, once. A laggard has had its chance.
+// Locks: needs o.mu, drops and retakes it.
 func (w *worker) lastChanceLocked(o *outbound, size int) bool {
 	begin, written := time.Now(), o.mu.written
-	for !o.mu.closed {
+	for !o.mu.closed && !o.mu.laggard {
 		if w.fitsLocked(o, max(size, int(w.b.opts.MaxPending/2))) {
 			return true
 		}
