@@ -80,6 +80,8 @@ func respell(flags *pflag.FlagSet, arg string) []string {
 	switch {
 	case name == debugTrace:
 		return []string{"-D" + value, "-V" + value}
+	case name == debugTraceVerbose:
+		return []string{"-D" + value, "--trace_verbose" + value}
 	case len(name) == 1 && flags.ShorthandLookup(name) != nil:
 		return []string{"-" + name + value}
 	case len(name) > 1 && flags.Lookup(name) != nil:
@@ -88,8 +90,11 @@ func respell(flags *pflag.FlagSet, arg string) []string {
 	return []string{arg}
 }
 
-// debugTrace is the flag of gnatsd that stands for -D and -V.
-const debugTrace = "DV"
+// Flags that stand for two: -D and -V of gnatsd, -D and -VV of nats-server.
+const (
+	debugTrace        = "DV"
+	debugTraceVerbose = "DVV"
+)
 
 // openFlag returns the flag in arg that may look for its value in the next word, or nil if there is none.
 func openFlag(flags *pflag.FlagSet, arg string) *pflag.Flag {

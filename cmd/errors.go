@@ -14,6 +14,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1 // the command line was fine, the work failed
 	exitUsage   = 2 // the command line alone shows the fault
+	exitConfig  = 3 // `config check`: a file is not valid
 )
 
 // usageError is a fault in the command line, with a sentence on where to read on.
@@ -54,12 +55,27 @@ func (e *loggedError) Error() string { return e.err.Error() }
 // Unwrap returns the failure.
 func (e *loggedError) Unwrap() error { return e.err }
 
+// quietError is a failure about which everything was printed, with an exit code of its own.
+type quietError struct {
+	err  error
+	code int
+}
+
+// Error returns the text of the failure.
+func (e *quietError) Error() string { return e.err.Error() }
+
+// Unwrap returns the failure.
+func (e *quietError) Unwrap() error { return e.err }
+
 // exitCode returns the exit code for the outcome of a command.
 func exitCode(err error) int {
 	var usage *usageError
+	var quiet *quietError
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &quiet):
+		return quiet.code
 	case errors.As(err, &usage):
 		return exitUsage
 	default:
@@ -70,11 +86,14 @@ func exitCode(err error) int {
 // printError writes err to w, with the name of the program in front and its hint, if any, on a line below.
 func printError(w io.Writer, err error) {
 	var logged *loggedError
-	if err == nil || errors.As(err, &logged) {
+	var quiet *quietError
+	if err == nil || errors.As(err, &logged) || errors.As(err, &quiet) {
 		return
 	}
-	// Failing to write to standard error leaves nowhere to complain; the exit code still tells.
-	_, _ = fmt.Fprintf(w, "%s: %v\n", programName, err)
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		// Failing to write to standard error leaves nowhere to complain; the exit code still tells.
+		_, _ = fmt.Fprintf(w, "%s: %s\n", programName, line)
+	}
 	var usage *usageError
 	if errors.As(err, &usage) && usage.hint != "" {
 		_, _ = fmt.Fprintln(w, usage.hint)

@@ -28,6 +28,8 @@ type Factory struct {
 	Streams *iostreams.Streams
 	// LookupEnv returns the value of an environment variable and whether it is set.
 	LookupEnv func(name string) (string, bool)
+	// Environ is the whole environment as NAME=VALUE.
+	Environ []string
 	// Now returns the current time in the zone of the log.
 	Now func() time.Time
 	// PID is the process id shown in the log and stored in the pid file.
@@ -46,6 +48,8 @@ type server interface {
 	Ready() <-chan struct{}
 	Done() <-chan struct{}
 	ID() string
+	ClientURL() string
+	Reload(broker.Options) error
 	LameDuck(ctx context.Context) error
 	Shutdown(ctx context.Context) error
 }
@@ -55,6 +59,7 @@ func newFactory(env []string, streams *iostreams.Streams) *Factory {
 	return &Factory{
 		Streams:   streams,
 		LookupEnv: envLookup(env),
+		Environ:   env,
 		Now:       time.Now,
 		PID:       os.Getpid(),
 		Signals:   catchSignals,

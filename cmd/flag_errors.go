@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/natsd/natsd/internal/config"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -20,6 +21,8 @@ func explainFlagError(c *cobra.Command, err error) error {
 	switch {
 	case errors.As(err, &unknown):
 		err = explainUnknownFlag(c, unknown)
+	case errors.As(err, &invalid) && config.IsSecretFlag(invalid.GetFlag().Name):
+		err = fmt.Errorf("invalid value for --%s: %w", invalid.GetFlag().Name, invalid.Unwrap())
 	case errors.As(err, &invalid):
 		err = fmt.Errorf("invalid value %q for --%s: %w", invalid.GetValue(), invalid.GetFlag().Name, invalid.Unwrap())
 	case errors.As(err, &missing):

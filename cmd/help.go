@@ -95,6 +95,13 @@ func writeCommands(w io.Writer, c *cobra.Command) {
 	}
 }
 
+// switchValue shows a flag as a switch.
+type switchValue struct{}
+
+func (switchValue) String() string   { return "" }
+func (switchValue) Set(string) error { return nil }
+func (switchValue) Type() string     { return boolType }
+
 // writeFlags lists the flags of c under their headings, both in the order they were declared.
 func writeFlags(w io.Writer, c *cobra.Command) {
 	var headings []string
@@ -110,8 +117,8 @@ func writeFlags(w io.Writer, c *cobra.Command) {
 			headings = append(headings, heading)
 		}
 		shown := *flag
-		if flag.Value.Type() == (boolValue{}).Type() {
-			shown.Value = boolValue{new(bool)} // pflag would show its own kind with "[=true|false]" behind the name
+		if flag.Value.Type() == boolType {
+			shown.Value = switchValue{} // pflag would show its own kind with "[=true|false]" behind the name
 		}
 		groups[heading].AddFlag(&shown)
 	})

@@ -17,7 +17,8 @@ const rootLong = `natsd is a message broker that speaks the NATS protocol.
 
 Without a command it runs a server, so "natsd -p 4222" is "natsd serve -p 4222".
 
-Exit codes: 0 done, 1 failed, 2 the command line is wrong.`
+Exit codes: 0 done, 1 failed, 2 the command line is wrong, 3 a configuration is not valid
+(config check).`
 
 const rootExample = `  natsd                          run a server on port 4222
   natsd serve -p -1 -DV          run a server on a free port, and show what it does
@@ -49,7 +50,7 @@ func newRootCmd(f *Factory) *cobra.Command {
 	root.SetVersionTemplate(versionLine("{{.Version}}"))
 
 	root.AddGroup(&cobra.Group{ID: groupServer, Title: "Server Commands:"}, &cobra.Group{ID: groupOther, Title: "Other Commands:"})
-	root.AddCommand(newServeCmd(f, nil), newVersionCmd(f))
+	root.AddCommand(newServeCmd(f, nil), newConfigCmd(f), newVersionCmd(f))
 	root.SetHelpCommand(newHelpCmd())
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strconv"
 	"time"
 
+	"github.com/natsd/natsd/internal/config"
 	"github.com/natsd/natsd/internal/logsink"
 	"github.com/natsd/natsd/pkg/broker"
 	"github.com/rs/zerolog"
@@ -22,22 +24,23 @@ const stopMargin = 5 * time.Second
 // an orderly stop.
 // Source: docs/spec/cli.md §9 (the lines and their order).
 func runServe(ctx context.Context, o *serveOptions) (err error) {
-	sink, closeLog, err := o.openLog()
+	log, format, err := o.factory.openLog(&o.config.Log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeLog()) }()
+	sink := logsink.NewText(log, format)
+	defer func() { err = errors.Join(err, closeLog(sink.Replace(io.Discard, format))) }()
 	signals, stopSignals := o.factory.Signals()
 	defer stopSignals()
 
-	d := &daemon{options: o, sink: sink, logger: logsink.NewLogger(sink, o.levels)}
+	d := &daemon{options: o, config: o.config, sink: sink, logger: logsink.NewLogger(sink, levelsOf(&o.config.Log))}
 	d.announce()
-	if o.pidFile != "" {
-		if err := writePIDFile(o.pidFile, o.factory.PID); err != nil {
+	if d.config.PIDFile != "" {
+		if err := writePIDFile(d.config.PIDFile, o.factory.PID); err != nil {
 			return fmt.Errorf("Could not write pidfile: %w", err) //nolint:staticcheck,revive // text of docs/spec/cli.md §6
 		}
-		defer d.removePIDFile()
 	}
+	defer d.removePIDFile()
 	if err := d.start(); err != nil {
 		return err
 	}
@@ -47,6 +50,7 @@ func runServe(ctx context.Context, o *serveOptions) (err error) {
 // daemon is one running `natsd serve`. All of it belongs to the goroutine of runServe.
 type daemon struct {
 	options *serveOptions
+	config  *config.Config // the one that counts
 	sink    *logsink.Text
 	logger  zerolog.Logger
 	broker  server
@@ -65,17 +69,17 @@ func (d *daemon) announce() {
 	d.logger.Info().Msg("Starting natsd version " + build.Version)
 	d.logger.Debug().Msg("Go build version " + build.Go)
 	d.logger.Info().Msg("Git commit [" + commit + "]")
-	for _, warning := range d.options.warnings() {
-		d.logger.Warn().Msg(warning)
+	if d.config.File != "" {
+		d.logger.Info().Msg("Using configuration file: " + d.config.File)
+	}
+	for _, warning := range d.options.warnings {
+		d.logger.Warn().Msg(warning.Error())
 	}
 }
 
 // start makes the broker and waits until it takes clients.
 func (d *daemon) start() error {
-	options := d.options.broker
-	options.Logger = d.logger
-	options.Version = d.options.factory.Build.Version
-	options.GitCommit = d.options.factory.Build.Commit
+	options := d.brokerOptions(d.config, d.logger)
 	b, err := d.options.factory.NewBroker(options)
 	if err != nil {
 		return d.fail(zerolog.FatalLevel, err.Error())
@@ -88,6 +92,15 @@ func (d *daemon) start() error {
 	d.logger.Debug().Msg("Server id is " + b.ID())
 	d.logger.Info().Msg("Server is ready")
 	return nil
+}
+
+// brokerOptions returns the options of the broker for a configuration and a logger.
+func (d *daemon) brokerOptions(c *config.Config, logger zerolog.Logger) broker.Options {
+	o := c.Broker()
+	o.Logger = logger
+	o.Version = d.options.factory.Build.Version
+	o.GitCommit = d.options.factory.Build.Commit
+	return o
 }
 
 // startFailure returns the log line for a server that cannot listen.
@@ -114,7 +127,7 @@ func startFailure(err error, o *broker.Options) string {
 func (d *daemon) fail(level zerolog.Level, text string) error {
 	// Not logger.Fatal(): that would end the process here, past everything that is deferred.
 	d.logger.WithLevel(level).Msg(text)
-	if d.options.logFile != "" {
+	if d.config.Log.File != "" {
 		return errors.New(text) // whoever starts the server does not see the log file
 	}
 	return &loggedError{errors.New(text)}
@@ -171,7 +184,7 @@ func (d *daemon) handle(work context.Context, action signalAction) error {
 	case actionReopen:
 		d.reopenLog()
 	case actionReload:
-		d.logger.Error().Msg("Failed to reload server configuration: the server was started without a configuration file, so there is nothing to reload")
+		d.reload()
 	case actionNone:
 	}
 	return nil
@@ -194,11 +207,7 @@ func (d *daemon) stop(work context.Context) {
 
 // stopLimit returns how long an orderly stop may take.
 func (d *daemon) stopLimit() time.Duration {
-	deadline := d.options.broker.WriteDeadline
-	if deadline == 0 {
-		deadline = broker.DefaultWriteDeadline
-	}
-	return deadline + stopMargin
+	return d.config.Limits.WriteDeadline + stopMargin
 }
 
 // stopOutcome returns how an orderly stop went.
@@ -206,7 +215,7 @@ func (d *daemon) stopOutcome(err error) error {
 	if err == nil {
 		return nil
 	}
-	return d.fail(zerolog.ErrorLevel, fmt.Sprintf("cannot stop in an orderly way within %s: %v", formatDuration(d.stopLimit()), err))
+	return d.fail(zerolog.ErrorLevel, fmt.Sprintf("cannot stop in an orderly way within %s: %v", config.FormatDuration(d.stopLimit()), err))
 }
 
 // lameDuck begins lame duck mode unless the server is in it, or stops already. The goroutine it starts
@@ -248,7 +257,10 @@ func (d *daemon) reopenLog() {
 
 // removePIDFile removes the pid file if it is still ours.
 func (d *daemon) removePIDFile() {
-	if err := removePIDFile(d.options.pidFile, d.options.factory.PID); err != nil {
+	if d.config.PIDFile == "" {
+		return
+	}
+	if err := removePIDFile(d.config.PIDFile, d.options.factory.PID); err != nil {
 		d.logger.Error().Msg(err.Error())
 	}
 }

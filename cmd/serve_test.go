@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/natsd/natsd/internal/config"
 	"github.com/natsd/natsd/internal/iostreams"
-	"github.com/natsd/natsd/internal/logsink"
 	"github.com/natsd/natsd/pkg/broker"
 	"github.com/spf13/cobra"
 )
@@ -42,64 +42,64 @@ func parseServe(t *testing.T, args ...string) (o *serveOptions, err error) {
 }
 
 func TestServeFlags(t *testing.T) {
-	defaults := serveOptions{logTime: true}
 	for _, c := range []struct {
 		name string
 		args string
-		want func(*serveOptions) // changes of the defaults
+		want func(*config.Config) // changes of the defaults
 	}{
-		{name: "nothing", args: "", want: func(*serveOptions) {}},
-		{name: "the command", args: "serve", want: func(*serveOptions) {}},
-		{name: "address", args: "serve -a 10.0.0.1", want: func(o *serveOptions) { o.broker.Host = "10.0.0.1" }},
-		{name: "address, all names", args: "-addr h1 --addr h2 -net h3 --net 10.0.0.2", want: func(o *serveOptions) { o.broker.Host = "10.0.0.2" }},
-		{name: "port", args: "-p 5222", want: func(o *serveOptions) { o.broker.Port = 5222 }},
-		{name: "port, joined", args: "serve -p5222", want: func(o *serveOptions) { o.broker.Port = 5222 }},
-		{name: "port, one dash", args: "-port 5222", want: func(o *serveOptions) { o.broker.Port = 5222 }},
-		{name: "port, one dash and equals", args: "-port=5222", want: func(o *serveOptions) { o.broker.Port = 5222 }},
-		{name: "port, two dashes and a letter", args: "--p 5222", want: func(o *serveOptions) { o.broker.Port = 5222 }},
-		{name: "the last one wins", args: "-p 1 --port 2", want: func(o *serveOptions) { o.broker.Port = 2 }},
-		{name: "random port", args: "-p -1", want: func(o *serveOptions) { o.broker.Port = broker.RandomPort }},
-		{name: "random port, long", args: "serve --port -1", want: func(o *serveOptions) { o.broker.Port = broker.RandomPort }},
-		{name: "name", args: "-n n1", want: func(o *serveOptions) { o.broker.ServerName = "n1" }},
-		{name: "name, all names", args: "-name n1 --server_name n2 -server_name n3", want: func(o *serveOptions) { o.broker.ServerName = "n3" }},
-		{name: "pid file", args: "-P a -pid b", want: func(o *serveOptions) { o.pidFile = "b" }},
-		{name: "log file", args: "-l a -log b", want: func(o *serveOptions) { o.logFile = "b" }},
-		{name: "a file named like a flag", args: "--log -T --pid -D", want: func(o *serveOptions) { o.logFile, o.pidFile = "-T", "-D" }},
-		{name: "no time", args: "-T=false", want: func(o *serveOptions) { o.logTime = false }},
-		{name: "no time, a lone word", args: "-T false", want: func(o *serveOptions) { o.logTime = false }},
-		{name: "no time, another word", args: "--logtime 0", want: func(o *serveOptions) { o.logTime = false }},
-		{name: "no time, one dash", args: "-logtime=F", want: func(o *serveOptions) { o.logTime = false }},
-		{name: "debug", args: "-D", want: func(o *serveOptions) { o.levels.Debug = true }},
-		{name: "trace", args: "-trace", want: func(o *serveOptions) { o.levels.Trace = true }},
-		{name: "both", args: "-DV", want: func(o *serveOptions) { o.levels = logsink.Levels{Debug: true, Trace: true} }},
-		{name: "both, two dashes", args: "--DV", want: func(o *serveOptions) { o.levels = logsink.Levels{Debug: true, Trace: true} }},
-		{name: "both, and taken back", args: "-DV -DV=false", want: func(*serveOptions) {}},
-		{name: "both, one taken back", args: "-DV -V=false", want: func(o *serveOptions) { o.levels.Debug = true }},
-		{name: "a bundle", args: "-DT=false", want: func(o *serveOptions) { o.levels.Debug, o.logTime = true, false }},
-		{name: "sizes", args: "--max_payload 8k --max_control_line 1kb --max_pending 64mb", want: func(o *serveOptions) {
-			o.broker.MaxPayload, o.broker.MaxControlLine, o.broker.MaxPending = 8000, 1024, 64<<20
+		{name: "nothing", args: "", want: func(*config.Config) {}},
+		{name: "the command", args: "serve", want: func(*config.Config) {}},
+		{name: "address", args: "serve -a 10.0.0.1", want: func(c *config.Config) { c.Host = "10.0.0.1" }},
+		{name: "address, all names", args: "-addr h1 --addr h2 -net h3 --net 10.0.0.2", want: func(c *config.Config) { c.Host = "10.0.0.2" }},
+		{name: "port", args: "-p 5222", want: func(c *config.Config) { c.Port = 5222 }},
+		{name: "port, joined", args: "serve -p5222", want: func(c *config.Config) { c.Port = 5222 }},
+		{name: "port, one dash", args: "-port 5222", want: func(c *config.Config) { c.Port = 5222 }},
+		{name: "port, one dash and equals", args: "-port=5222", want: func(c *config.Config) { c.Port = 5222 }},
+		{name: "port, two dashes and a letter", args: "--p 5222", want: func(c *config.Config) { c.Port = 5222 }},
+		{name: "the last one wins", args: "-p 1 --port 2", want: func(c *config.Config) { c.Port = 2 }},
+		{name: "random port", args: "-p -1", want: func(c *config.Config) { c.Port = broker.RandomPort }},
+		{name: "random port, long", args: "serve --port -1", want: func(c *config.Config) { c.Port = broker.RandomPort }},
+		{name: "name", args: "-n n1", want: func(c *config.Config) { c.ServerName = "n1" }},
+		{name: "name, all names", args: "-name n1 --server_name n2 -server_name n3", want: func(c *config.Config) { c.ServerName = "n3" }},
+		{name: "pid file", args: "-P a -pid b", want: func(c *config.Config) { c.PIDFile = "b" }},
+		{name: "log file", args: "-l a -log b", want: func(c *config.Config) { c.Log.File = "b" }},
+		{name: "a file named like a flag", args: "--log -T --pid -D", want: func(c *config.Config) { c.Log.File, c.PIDFile = "-T", "-D" }},
+		{name: "no time", args: "-T=false", want: func(c *config.Config) { c.Log.Time = false }},
+		{name: "no time, a lone word", args: "-T false", want: func(c *config.Config) { c.Log.Time = false }},
+		{name: "no time, another word", args: "--logtime 0", want: func(c *config.Config) { c.Log.Time = false }},
+		{name: "no time, one dash", args: "-logtime=F", want: func(c *config.Config) { c.Log.Time = false }},
+		{name: "debug", args: "-D", want: func(c *config.Config) { c.Log.Debug = true }},
+		{name: "trace", args: "-trace", want: func(c *config.Config) { c.Log.Trace = true }},
+		{name: "both", args: "-DV", want: func(c *config.Config) { c.Log.Debug, c.Log.Trace = true, true }},
+		{name: "both, two dashes", args: "--DV", want: func(c *config.Config) { c.Log.Debug, c.Log.Trace = true, true }},
+		{name: "both, and taken back", args: "-DV -DV=false", want: func(*config.Config) {}},
+		{name: "both, one taken back", args: "-DV -V=false", want: func(c *config.Config) { c.Log.Debug = true }},
+		{name: "a bundle", args: "-DT=false", want: func(c *config.Config) { c.Log.Debug, c.Log.Time = true, false }},
+		{name: "sizes", args: "--max_payload 8k --max_control_line 1kb --max_pending 64mb", want: func(c *config.Config) {
+			c.Limits.MaxPayload, c.Limits.MaxControlLine, c.Limits.MaxPending = 8000, 1024, 64<<20
 		}},
-		{name: "limits, one dash", args: "-max_connections 7 -max_subscriptions=8 -ping_max 9", want: func(o *serveOptions) {
-			o.broker.MaxConnections, o.broker.MaxSubscriptions, o.broker.PingMax = 7, 8, 9
+		{name: "limits, one dash", args: "-max_connections 7 -max_subscriptions=8 -ping_max 9", want: func(c *config.Config) {
+			c.Limits.MaxConnections, c.Limits.MaxSubscriptions, c.Limits.PingMax = 7, 8, 9
 		}},
-		{name: "durations", args: "--write_deadline 500ms --ping_interval 1m30s --lame_duck_duration 40s --lame_duck_grace_period 2s", want: func(o *serveOptions) {
-			o.broker.WriteDeadline, o.broker.PingInterval = 500*time.Millisecond, 90*time.Second
-			o.broker.LameDuckDuration, o.broker.LameDuckGracePeriod = 40*time.Second, 2*time.Second
+		{name: "durations", args: "--write_deadline 500ms --ping_interval 1m30s --lame_duck_duration 40s --lame_duck_grace_period 2s", want: func(c *config.Config) {
+			c.Limits.WriteDeadline, c.Limits.PingInterval = 500*time.Millisecond, 90*time.Second
+			c.Limits.LameDuckDuration, c.Limits.LameDuckGraceTime = 40*time.Second, 2*time.Second
 		}},
-		{name: "seconds, the old way", args: "--write_deadline 3", want: func(o *serveOptions) { o.broker.WriteDeadline = 3 * time.Second }},
-		{name: "hyphens", args: "--max-payload 5", want: func(o *serveOptions) { o.broker.MaxPayload = 5 }},
-		{name: "no limit", args: "--max_payload -1", want: func(o *serveOptions) { o.broker.MaxPayload = -1 }},
+		{name: "seconds, the old way", args: "--write_deadline 3", want: func(c *config.Config) { c.Limits.WriteDeadline = 3 * time.Second }},
+		{name: "hyphens", args: "--max-payload 5", want: func(c *config.Config) { c.Limits.MaxPayload = 5 }},
+		{name: "no limit", args: "--max_payload -1", want: func(c *config.Config) { c.Limits.MaxPayload = -1 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := parseServe(t, strings.Fields(c.args)...)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := defaults
+			want := *config.Load(config.Input{}).Config
 			c.want(&want)
-			if !reflect.DeepEqual(got.broker, want.broker) || got.pidFile != want.pidFile ||
-				got.logFile != want.logFile || got.logTime != want.logTime || got.levels != want.levels {
-				t.Errorf("got %+v\nwant %+v", got, want)
+			want.Monitor.Host = want.Host
+			want.Settings = got.config.Settings // where values come from has tests of its own
+			if !reflect.DeepEqual(got.config, &want) {
+				t.Errorf("got %+v\nwant %+v", got.config, &want)
 			}
 		})
 	}
@@ -138,6 +138,12 @@ func (s *fakeServer) Ready() <-chan struct{} {
 
 func (s *fakeServer) Done() <-chan struct{} { return s.done }
 func (s *fakeServer) ID() string            { return "SERVERID" }
+func (s *fakeServer) ClientURL() string     { return "nats://127.0.0.1:1" }
+
+func (s *fakeServer) Reload(o broker.Options) error {
+	s.options = o
+	return nil
+}
 
 func (s *fakeServer) LameDuck(ctx context.Context) error {
 	s.options.Logger.Info().Msg("Entering lame duck mode, stop accepting new clients")
@@ -336,7 +342,7 @@ func TestSignalsThatDoNotStop(t *testing.T) {
 	r.signals <- syscall.SIGUSR1
 	r.awaitLine("", logHead+"[INF] File log re-open ignored, not a file logger")
 	r.signals <- syscall.SIGHUP
-	r.awaitLine("", logHead+"[ERR] Failed to reload server configuration: the server was started without a configuration file, so there is nothing to reload")
+	r.awaitLine("", logHead+"[ERR] Failed to reload server configuration: Can only reload config when a file is provided using -c or --config")
 	r.signals <- os.Interrupt
 	if code := r.awaitExit(); code != exitOK {
 		t.Errorf("exit code %d", code)

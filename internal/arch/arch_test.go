@@ -32,6 +32,10 @@ var table = []rule{
 		"internal/wire", "internal/sublist", "internal/subject", "internal/bufpool", "internal/invariants",
 		"github.com/rs/zerolog", "github.com/nats-io/nuid",
 	}},
+	{pkg: "pkg/confparse"},
+	{pkg: "internal/config", allow: []string{
+		"pkg/confparse", "pkg/broker", "pkg/cluster", "pkg/monitor", "internal/subject", "github.com/spf13/viper",
+	}},
 	{pkg: "internal/wire"},
 	{pkg: "internal/subject"},
 	{pkg: "internal/bufpool"},

@@ -17,39 +17,47 @@ var ErrNotFile = errors.New("the log does not go to a file")
 // Text is a zerolog writer that renders events as classic lines. Every line is written whole, with one
 // call of the output's Write. All methods may be called from any goroutine.
 type Text struct {
-	format Format // set by NewText, never written again
-	mu     struct {
+	mu struct {
 		sync.Mutex
-		out  io.Writer
-		line []byte // reused for every line
+		format Format
+		out    io.Writer
+		line   []byte // reused for every line
 	}
 }
 
 // NewText returns a Text that writes lines in the given format to out. It does not close out.
 func NewText(out io.Writer, format Format) *Text {
-	t := &Text{format: format}
-	t.mu.out = out
+	t := &Text{}
+	t.mu.format, t.mu.out = format, out
 	return t
+}
+
+// Replace makes t write to out in the given format from now on, and returns what it wrote to before, which is not
+// closed. Locks: takes t.mu.
+func (t *Text) Replace(out io.Writer, format Format) (before io.Writer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	before = t.mu.out
+	t.mu.format, t.mu.out = format, out
+	return before
+}
+
+// Output returns what t writes to. Locks: takes t.mu.
+func (t *Text) Output() io.Writer {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.mu.out
 }
 
 // Write renders one event whose level is inside it. Bytes that are no event become an information
 // line of their own, so that nothing is lost. It returns the error of the output. Locks: takes t.mu.
 func (t *Text) Write(raw []byte) (int, error) {
-	e, err := parseEvent(raw, t.format.PrefixField)
-	if err != nil {
-		e = event{level: zerolog.InfoLevel, text: string(raw)}
-	}
-	return len(raw), t.write(e)
+	return len(raw), t.write(raw, nil)
 }
 
 // WriteLevel renders one event of the given level. It implements zerolog.LevelWriter. Locks: takes t.mu.
 func (t *Text) WriteLevel(level zerolog.Level, raw []byte) (int, error) {
-	e, err := parseEvent(raw, t.format.PrefixField)
-	if err != nil {
-		e = event{text: string(raw)}
-	}
-	e.level = level
-	return len(raw), t.write(e)
+	return len(raw), t.write(raw, &level)
 }
 
 // Reopen re-opens the log file and writes first as an information line before any other goroutine
@@ -68,16 +76,23 @@ func (t *Text) Reopen(first string) error {
 	return t.writeLocked(event{level: zerolog.InfoLevel, text: first})
 }
 
-// write writes the line of e. Locks: takes t.mu.
-func (t *Text) write(e event) error {
+// write writes the line of an event. A nil level is that in the event. Locks: takes t.mu.
+func (t *Text) write(raw []byte, level *zerolog.Level) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	e, err := parseEvent(raw, t.mu.format.PrefixField)
+	if err != nil {
+		e = event{level: zerolog.InfoLevel, text: string(raw)}
+	}
+	if level != nil {
+		e.level = *level
+	}
 	return t.writeLocked(e)
 }
 
 // writeLocked writes the line of e. Locks: needs t.mu, which keeps the lines in the order of their times.
 func (t *Text) writeLocked(e event) error {
-	line := t.format.appendHead(t.mu.line[:0], e.level)
+	line := t.mu.format.appendHead(t.mu.line[:0], e.level)
 	line = e.appendText(line)
 	if cap(line) <= maxKeptLine {
 		t.mu.line = line

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 
 	"github.com/nats-io/nuid"
-	"github.com/rs/zerolog"
 )
 
 var (
@@ -22,12 +21,8 @@ var (
 // Broker is one server. New makes it, Start runs it, Shutdown or LameDuck ends it; it cannot be started again. Any
 // number of brokers work in one process. All methods may be called from any goroutine.
 type Broker struct {
-	opts    Options // with defaults; set by New, like what follows, never written again
-	id      string
+	id      string // set by New, like what follows, never written again
 	name    string
-	log     zerolog.Logger
-	debugOn bool
-	traceOn bool
 	global  *account
 	wheel   *wheel
 	ready   chan struct{}
@@ -37,8 +32,10 @@ type Broker struct {
 
 	crowdedAt int64 // pending bytes from which publishers wait, see stall.go
 
-	poller *poller      // set by Start before the first connection; nil: nothing is parked
-	info   infoTemplate // set by Start
+	poller *poller // set by Start before the first connection; nil: nothing is parked
+
+	live      atomic.Pointer[live] // options and what follows from them; stored by New, Start and Reload
+	reloading sync.Mutex           // held by Reload, which is one at a time
 
 	workers       sync.Pool
 	tasks         sync.WaitGroup // goroutines of connections, and the accept loop
@@ -54,6 +51,8 @@ type Broker struct {
 		sync.Mutex
 		state    state
 		listener net.Listener
+		host     string           // listened on; set by Start, like port
+		port     int              // the real one
 		conns    map[uint64]*conn // by cid
 	}
 }
@@ -76,12 +75,8 @@ func New(o Options) (*Broker, error) {
 	}
 	opts := o.withDefaults()
 	b := &Broker{
-		opts:      opts,
 		id:        nuid.Next(),
 		name:      opts.ServerName,
-		log:       opts.Logger,
-		debugOn:   opts.Logger.Debug().Enabled(),
-		traceOn:   opts.Logger.Trace().Enabled(),
 		global:    newAccount(globalAccount),
 		wheel:     newWheel(opts.PingInterval),
 		crowdedAt: min(defaultCrowdedAt, opts.MaxPending/2),
@@ -93,6 +88,7 @@ func New(o Options) (*Broker, error) {
 	if b.name == "" {
 		b.name = b.id
 	}
+	b.live.Store(newLive(&opts))
 	b.mu.conns = make(map[uint64]*conn)
 	return b, nil
 }
@@ -105,8 +101,8 @@ func (b *Broker) Start() error {
 	if b.mu.state != created {
 		return ErrStarted
 	}
-	host, port := b.opts.Host, max(0, b.opts.Port)
-	if !b.opts.DontListen {
+	host, port := b.live.Load().Host, max(0, b.live.Load().Port)
+	if !b.live.Load().DontListen {
 		listener, err := listen(host, port)
 		if err != nil {
 			return fmt.Errorf("cannot listen for clients: %w", err)
@@ -118,15 +114,18 @@ func (b *Broker) Start() error {
 	}
 	p, err := newPoller(b)
 	if err != nil {
-		b.log.Warn().Msgf("cannot park idle connections, each keeps a goroutine: %v", err)
+		b.live.Load().Logger.Warn().Msgf("cannot park idle connections, each keeps a goroutine: %v", err)
 	}
 	b.poller = p
-	b.info = newInfoTemplate(b, host, port)
+	b.mu.host, b.mu.port = host, port
+	l := *b.live.Load()
+	l.info = newInfoTemplate(b, &l.Options, host, port)
+	b.live.Store(&l)
 	b.mu.state = running
 	b.tasks.Add(1)
 	go b.turnWheel()
 	if b.mu.listener != nil {
-		b.log.Info().Msg("Listening for client connections on " + net.JoinHostPort(host, strconv.Itoa(port)))
+		b.live.Load().Logger.Info().Msg("Listening for client connections on " + net.JoinHostPort(host, strconv.Itoa(port)))
 		b.tasks.Add(1)
 		go b.acceptLoop(b.mu.listener)
 	}
@@ -183,7 +182,7 @@ func (b *Broker) register(c *conn) error {
 	switch {
 	case b.mu.state != running:
 		return ErrNotRunning
-	case b.opts.MaxConnections >= 0 && len(b.mu.conns) >= b.opts.MaxConnections:
+	case b.live.Load().MaxConnections >= 0 && len(b.mu.conns) >= b.live.Load().MaxConnections:
 		return errMaxConnections
 	}
 	b.mu.conns[c.id] = c

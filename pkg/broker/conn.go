@@ -105,7 +105,7 @@ func (c *conn) closeAfterFlush(reason closeReason) {
 	c.b.tasks.Add(1)
 	go func() {
 		defer c.b.tasks.Done()
-		c.awaitDrain(c.b.opts.WriteDeadline)
+		c.awaitDrain(c.b.live.Load().WriteDeadline)
 		closeWrite(c.net)
 		c.lingerBusy()
 		c.sever()
@@ -157,7 +157,7 @@ func closeWrite(nc net.Conn) {
 func (c *conn) tooSlow() {
 	if c.close(reasonSlowPending) {
 		c.b.slowConsumers.Add(1)
-		c.noticef("Slow Consumer Detected: MaxPending of %d Exceeded", c.b.opts.MaxPending)
+		c.noticef("Slow Consumer Detected: MaxPending of %d Exceeded", c.b.live.Load().MaxPending)
 	}
 }
 
@@ -173,7 +173,7 @@ func (c *conn) cleanUp() {
 		c.account.index.Remove(s.subject, s.queue, s)
 	}
 	c.b.forget(c)
-	if reason := c.ending.Load(); c.b.debugOn {
+	if reason := c.ending.Load(); c.b.live.Load().debugOn {
 		c.log(zerolog.DebugLevel).Msg("Client connection closed: " + string(*reason))
 	}
 }
@@ -193,7 +193,7 @@ func (c *conn) peer() string {
 
 // log starts a log event about c.
 func (c *conn) log(level zerolog.Level) *zerolog.Event {
-	e := c.b.log.WithLevel(level)
+	e := c.b.live.Load().Logger.WithLevel(level)
 	if e.Enabled() {
 		e.Str(FieldConn, c.prefix())
 	}

@@ -252,6 +252,7 @@ func (w *worker) makeRoom(n int) {
 // batch handles everything that the last read brought and flushes what came of it.
 func (c *conn) batch() {
 	w := c.in.w
+	w.refresh()
 	c.noteActivity()
 	for w.start < w.end && !c.ended() {
 		op, n, err := w.parser.Next(w.in[w.start:w.end])
@@ -290,7 +291,7 @@ func (c *conn) hangUp(w *worker) {
 	w.finish(c)
 	w.crowded = nil
 	c.in.drop(c.b)
-	c.awaitDrain(c.b.opts.WriteDeadline)
+	c.awaitDrain(c.b.live.Load().WriteDeadline)
 	closeWrite(c.net)
 	c.linger()
 	c.sever()
@@ -316,7 +317,7 @@ func (c *conn) lingerBusy() {
 	if c.raw.RawConn == nil || !c.raw.unread() {
 		return
 	}
-	cut := time.AfterFunc(c.b.opts.WriteDeadline, func() { _ = c.net.Close() })
+	cut := time.AfterFunc(c.b.live.Load().WriteDeadline, func() { _ = c.net.Close() })
 	defer cut.Stop()
 	for c.linger() && c.raw.unsent() {
 	}

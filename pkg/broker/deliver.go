@@ -87,7 +87,7 @@ func (w *worker) deliverTo(c *conn, m message, s *subscription) bool {
 		segment.used = from // nobody has seen it
 		return false
 	}
-	if w.b.traceOn {
+	if w.live.traceOn {
 		to.traceOut(segment.mem[from:segment.used])
 	}
 	if verdict == spent {

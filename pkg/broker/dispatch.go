@@ -11,7 +11,7 @@ import (
 // dispatch does what the event op in w.parser asks for and reports whether c stays open. When it does not, c.ending is
 // set and the last words are queued.
 func (c *conn) dispatch(w *worker, op wire.Op) bool {
-	if c.b.traceOn {
+	if c.b.live.Load().traceOn {
 		c.traceIn(op, &w.parser.Event)
 	}
 	switch op {
@@ -60,7 +60,7 @@ func (c *conn) fail(w *worker, text string, reason closeReason) bool {
 func (c *conn) refuse(w *worker, err error) {
 	switch {
 	case errors.Is(err, wire.ErrMaxPayload):
-		c.errorf("Maximum Payload Exceeded: %d vs %d", w.parser.Size, c.b.opts.MaxPayload)
+		c.errorf("Maximum Payload Exceeded: %d vs %d", w.parser.Size, c.b.live.Load().MaxPayload)
 		c.fail(w, errTextMaxPayload, reasonMaxPayload)
 		return
 	case errors.Is(err, wire.ErrControlLine):

@@ -22,7 +22,9 @@ func newEngine(t testing.TB) *engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.info = newInfoTemplate(b, "127.0.0.1", 0)
+	l := *b.live.Load()
+	l.info = newInfoTemplate(b, &l.Options, "127.0.0.1", 0)
+	b.live.Store(&l)
 	return &engine{b, t}
 }
 

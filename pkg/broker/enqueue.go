@@ -84,7 +84,7 @@ func (w *worker) relieveLocked(c *conn, size int) bool {
 
 // fitsLocked reports whether o may take size more bytes. Locks: needs o.mu.
 func (w *worker) fitsLocked(o *outbound, size int) bool {
-	return o.mu.pending == 0 || o.mu.pending+int64(size) <= w.b.opts.MaxPending
+	return o.mu.pending == 0 || o.mu.pending+int64(size) <= w.live.MaxPending
 }
 
 // admitLocked returns how many of the n messages in head s may still get, and cuts off the others.
@@ -120,7 +120,7 @@ func (w *worker) peekSpareLocked(o *outbound) []span {
 func (w *worker) say(c *conn, line *segment) {
 	w.seal()
 	w.enqueue(c, nil, line, 0, tally{})
-	if w.b.traceOn {
+	if w.live.traceOn {
 		c.traceOut(line.mem)
 	}
 }
@@ -132,7 +132,7 @@ func (w *worker) sayErr(c *conn, text string) {
 	from := segment.used
 	segment.advance(wire.AppendErr(segment.free(), text))
 	w.enqueue(c, nil, segment, from, tally{})
-	if w.b.traceOn {
+	if w.live.traceOn {
 		c.traceOut(segment.mem[from:segment.used])
 	}
 }
@@ -140,11 +140,11 @@ func (w *worker) sayErr(c *conn, text string) {
 // sayInfo queues an INFO for c.
 func (w *worker) sayInfo(c *conn, lameDuck bool) {
 	w.seal()
-	segment := w.room(aside, c.b.info.size())
+	segment := w.room(aside, w.live.info.size())
 	from := segment.used
-	segment.advance(c.b.info.appendTo(segment.free(), c, lameDuck))
+	segment.advance(w.live.info.appendTo(segment.free(), c, lameDuck))
 	w.enqueue(c, nil, segment, from, tally{})
-	if w.b.traceOn {
+	if w.live.traceOn {
 		c.traceOut(segment.mem[from:segment.used])
 	}
 }

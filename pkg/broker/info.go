@@ -28,11 +28,19 @@ type serverInfo struct {
 // infoTemplate is the rendered beginning of INFO. Only the part about one client is added per connection.
 type infoTemplate struct{ head []byte }
 
-// newInfoTemplate renders what b tells every client. The listen address must be known.
-func newInfoTemplate(b *Broker, host string, port int) infoTemplate {
+// newInfoTemplate renders what b tells every client, given its options and the address it listens on.
+func newInfoTemplate(b *Broker, o *Options, host string, port int) infoTemplate {
+	if o.ClientAdvertise != "" {
+		// It was validated. Source: docs/spec/config.md B2.
+		advertised, advertisedPort, _ := SplitAdvertise(o.ClientAdvertise)
+		host = advertised
+		if advertisedPort != 0 {
+			port = advertisedPort
+		}
+	}
 	info := serverInfo{
-		ServerID: b.id, ServerName: b.name, Version: b.opts.Version, Proto: 1, GitCommit: b.opts.GitCommit, Go: runtime.Version(),
-		Host: host, Port: port, Headers: true, MaxPayload: b.opts.MaxPayload,
+		ServerID: b.id, ServerName: b.name, Version: o.Version, Proto: 1, GitCommit: o.GitCommit, Go: runtime.Version(),
+		Host: host, Port: port, Headers: true, MaxPayload: o.MaxPayload,
 	}
 	text, err := json.Marshal(info)
 	if err != nil {

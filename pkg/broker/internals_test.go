@@ -153,7 +153,7 @@ func TestWheel(t *testing.T) {
 		}
 	}
 	for i, c := range conns {
-		first, times := int64(i/5)+w.ticks+1, due[c]
+		first, times := int64(i/5)+w.ticks.Load()+1, due[c]
 		if i == 7 {
 			if len(times) != 0 {
 				t.Errorf("a connection that was removed fell due at %v", times)
@@ -164,7 +164,7 @@ func TestWheel(t *testing.T) {
 			t.Fatalf("connection %d fell due %d times", i, len(times))
 		}
 		for k, at := range times {
-			if want := first + int64(k)*w.ticks; at != want {
+			if want := first + int64(k)*w.ticks.Load(); at != want {
 				t.Fatalf("connection %d fell due at %d, want %d", i, at, want)
 			}
 		}
@@ -182,8 +182,8 @@ func TestWheelTicks(t *testing.T) {
 		{interval: 7 * time.Millisecond, tick: 5 * time.Millisecond, ticks: 2},
 		{interval: time.Nanosecond, tick: 5 * time.Millisecond, ticks: 1},
 	} {
-		if w := newWheel(c.interval); w.tick != c.tick || w.ticks != c.ticks {
-			t.Errorf("%v: tick %v, %d ticks, want %v and %d", c.interval, w.tick, w.ticks, c.tick, c.ticks)
+		if w := newWheel(c.interval); w.tick != c.tick || w.ticks.Load() != c.ticks {
+			t.Errorf("%v: tick %v, %d ticks, want %v and %d", c.interval, w.tick, w.ticks.Load(), c.tick, c.ticks)
 		}
 	}
 }

@@ -45,7 +45,7 @@ func (b *Broker) acceptLoop(listener net.Listener) {
 			return
 		}
 		pause = min(max(2*pause, minAcceptPause), maxAcceptPause)
-		b.log.Error().Msgf("cannot accept clients: %v; trying again in %v; raise the limit of open files if it says so", err, pause)
+		b.live.Load().Logger.Error().Msgf("cannot accept clients: %v; trying again in %v; raise the limit of open files if it says so", err, pause)
 		if b.pause(context.Background(), pause) != nil {
 			return
 		}

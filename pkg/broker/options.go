@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,6 +45,9 @@ type Options struct {
 	Host string
 	// Port is the TCP port for clients. Zero means DefaultPort, RandomPort lets the system choose.
 	Port int
+	// ClientAdvertise is the host[:port] that INFO tells clients in place of the address listened on, for servers
+	// behind a proxy or in a container. A port that is missing, 0 or -1 is that of the listener. Empty: none.
+	ClientAdvertise string
 	// DontListen runs the broker without a listener: only InProcessConn reaches it.
 	DontListen bool
 
@@ -82,6 +87,9 @@ type Options struct {
 	// Logger receives the broker's events. The zero value discards them. Events about a connection
 	// carry the field FieldConn. Trace level logs every protocol line and costs accordingly.
 	Logger zerolog.Logger
+
+	// MaxTracedPayload is the number of bytes of a payload that a trace shows. Zero means all.
+	MaxTracedPayload int
 
 	// Version and GitCommit are announced in INFO. Empty Version means the constant Version. Version
 	// contains three numbers with dots between, because clients parse it.
@@ -132,6 +140,14 @@ func (o *Options) Validate() error {
 	if d.LameDuckGracePeriod >= d.LameDuckDuration {
 		bad("lame duck grace period (%v) should be strictly lower than lame duck duration (%v)", d.LameDuckGracePeriod, d.LameDuckDuration)
 	}
+	if d.MaxTracedPayload < 0 {
+		bad("max_traced_msg_len of %d is negative; use a number of bytes", o.MaxTracedPayload)
+	}
+	if d.ClientAdvertise != "" {
+		if _, _, err := SplitAdvertise(d.ClientAdvertise); err != nil {
+			bad("invalid ClientAdvertise value of %s, err=%v", d.ClientAdvertise, err)
+		}
+	}
 	if strings.ContainsAny(d.ServerName, " \t\r\n") {
 		bad("server_name %q contains blanks; use one word", d.ServerName)
 	}
@@ -139,6 +155,25 @@ func (o *Options) Validate() error {
 		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrInvalidOptions, errors.Join(errs...))
+}
+
+// SplitAdvertise splits host[:port]. A port that is missing, 0 or -1 is returned as 0, which stands for that of the
+// listener. Source: docs/spec/config.md B2 (`client_advertise`).
+func SplitAdvertise(text string) (host string, port int, err error) {
+	host, portText, err := net.SplitHostPort(text)
+	var address *net.AddrError
+	if errors.As(err, &address) && address.Err == "missing port in address" {
+		host, portText = strings.Trim(text, "[]"), "0"
+	} else if err != nil {
+		return "", 0, err
+	}
+	if port, err = strconv.Atoi(portText); err != nil || port < RandomPort || port > math.MaxUint16 {
+		return "", 0, fmt.Errorf("port %q is not a number from 1 to %d", portText, math.MaxUint16)
+	}
+	if host == "" {
+		return "", 0, errors.New("no host in it")
+	}
+	return host, max(0, port), nil
 }
 
 // withDefaults returns a copy of o with every zero field replaced by its default.

@@ -18,13 +18,13 @@ func (c *conn) wake() {
 		return // the PONG for its first PING has to come before ours; a client that sends none is spared once
 	}
 	c.log(zerolog.DebugLevel).Msg("Client Ping Timer")
-	if int(c.pings.Add(1)) > c.b.opts.PingMax {
+	if int(c.pings.Add(1)) > c.b.live.Load().PingMax {
 		c.log(zerolog.DebugLevel).Msg("Stale Client Connection - Closing")
 		c.closeAfterText(errTextStale, reasonStale)
 		return
 	}
 	c.b.tell(func(w *worker) { w.say(c, pingLine) })
-	if c.raw.RawConn != nil && c.b.wheel.now()-c.seen.Load() >= c.b.wheel.ticks {
+	if c.raw.RawConn != nil && c.b.wheel.now()-c.seen.Load() >= c.b.wheel.ticks.Load() {
 		_ = c.net.SetReadDeadline(time.Unix(1, 0)) // a failure leaves it as it is: no harm
 	}
 }

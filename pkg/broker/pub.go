@@ -89,7 +89,7 @@ func (c *conn) tellNoResponders(w *worker, m message) {
 	segment.advance(append(dst, "\r\n\r\n\r\n"...))
 	// Not a message to s: it does not count towards an auto-unsubscribe (docs/spec/client-protocol.md §7).
 	w.enqueue(c, nil, segment, from, tally{})
-	if c.b.traceOn {
+	if c.b.live.Load().traceOn {
 		c.traceOut(segment.mem[from:segment.used])
 	}
 }

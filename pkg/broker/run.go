@@ -42,7 +42,7 @@ type class struct {
 // wants no echo, few classes.
 func (u *run) begin(w *worker, c *conn, r *matches) bool {
 	u.forget()
-	if len(r.Queues) > 0 || !r.Stable() || w.b.traceOn {
+	if len(r.Queues) > 0 || !r.Stable() || w.live.traceOn {
 		return false
 	}
 	sorted := u.classify(w, c, r.Plain)

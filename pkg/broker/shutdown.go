@@ -39,7 +39,7 @@ func (b *Broker) beginShutdown() {
 		return
 	case running, draining:
 	}
-	b.log.Info().Msg("Initiating Shutdown...")
+	b.live.Load().Logger.Info().Msg("Initiating Shutdown...")
 	close(b.stop)
 	if empty {
 		close(b.emptied)
@@ -62,7 +62,7 @@ func (b *Broker) finish() {
 		b.poller.close()
 	}
 	b.tasks.Wait()
-	b.log.Info().Msg("Server Exiting..")
+	b.live.Load().Logger.Info().Msg("Server Exiting..")
 	close(b.done)
 }
 
@@ -80,7 +80,7 @@ func (b *Broker) LameDuck(ctx context.Context) error {
 	}
 	if len(b.connections()) > 0 {
 		b.tellLameDuck()
-		if err := b.pause(ctx, b.opts.LameDuckGracePeriod); err != nil {
+		if err := b.pause(ctx, b.live.Load().LameDuckGracePeriod); err != nil {
 			return err
 		}
 		if err := b.evacuate(ctx); err != nil {
@@ -101,7 +101,7 @@ func (b *Broker) enterLameDuck() bool {
 	listener := b.mu.listener
 	b.mu.Unlock()
 	b.lameDuck.Store(true)
-	b.log.Info().Msg("Entering lame duck mode, stop accepting new clients")
+	b.live.Load().Logger.Info().Msg("Entering lame duck mode, stop accepting new clients")
 	if listener != nil {
 		_ = listener.Close() // it is gone for us, whatever this says
 	}
@@ -120,11 +120,11 @@ func (b *Broker) tellLameDuck() {
 // evacuate closes the clients one by one.
 func (b *Broker) evacuate(ctx context.Context) error {
 	conns := b.connections()
-	b.log.Info().Msg("Closing existing clients")
+	b.live.Load().Logger.Info().Msg("Closing existing clients")
 	if len(conns) == 0 {
 		return nil
 	}
-	rest := b.opts.LameDuckDuration - b.opts.LameDuckGracePeriod
+	rest := b.live.Load().LameDuckDuration - b.live.Load().LameDuckGracePeriod
 	step := min(rest/time.Duration(len(conns)), lameDuckStep)
 	for i, c := range conns {
 		if i > 0 {

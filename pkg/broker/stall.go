@@ -76,7 +76,7 @@ func (b *Broker) stall(self *conn, crowd []crowded) {
 func (w *worker) lastChanceLocked(o *outbound, size int) bool {
 	begin, written := time.Now(), o.mu.written
 	for !o.mu.closed && !o.mu.laggard {
-		if w.fitsLocked(o, max(size, int(w.b.opts.MaxPending/2))) {
+		if w.fitsLocked(o, max(size, int(w.live.MaxPending/2))) {
 			return true
 		}
 		if now := time.Now(); now.Sub(begin) >= stallBudget {

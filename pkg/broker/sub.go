@@ -110,7 +110,7 @@ func (c *conn) subscribe(w *worker) {
 	c.subs.mu.Lock()
 	known := c.subs.findLocked(e.SID) != nil
 	count := c.subs.countLocked()
-	if limit := c.b.opts.MaxSubscriptions; !known && limit > 0 && count >= limit {
+	if limit := c.b.live.Load().MaxSubscriptions; !known && limit > 0 && count >= limit {
 		c.subs.mu.Unlock()
 		w.sayErr(c, errTextMaxSubscriptions)
 		return

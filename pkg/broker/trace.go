@@ -39,8 +39,17 @@ func (c *conn) traceIn(op wire.Op, e *wire.Event) {
 	words = deleteEmpty(words)
 	c.log(zerolog.TraceLevel).Msgf("<<- [%s]", bytes.Join(words, []byte(" ")))
 	if op == wire.OpPub || op == wire.OpHPub {
-		c.log(zerolog.TraceLevel).Msgf("<<- MSG_PAYLOAD: [%q]", e.Payload)
+		c.tracePayload(e.Payload)
 	}
+}
+
+// tracePayload logs a payload, cut after Options.MaxTracedPayload bytes. Source: docs/spec/cli.md §8.4.
+func (c *conn) tracePayload(payload []byte) {
+	if most := c.b.live.Load().MaxTracedPayload; most > 0 && len(payload) > most {
+		c.log(zerolog.TraceLevel).Msgf("<<- MSG_PAYLOAD: [%q...]", payload[:most])
+		return
+	}
+	c.log(zerolog.TraceLevel).Msgf("<<- MSG_PAYLOAD: [%q]", payload)
 }
 
 func deleteEmpty(words [][]byte) [][]byte {

@@ -21,8 +21,8 @@ const (
 //
 // Goroutine: turn, started by Broker.Start, stopped by stop.
 type wheel struct {
-	tick  time.Duration // set by newWheel, like turns; never written again
-	ticks int64         // per interval
+	tick  time.Duration // set by newWheel, never written again
+	ticks atomic.Int64  // per interval
 	count atomic.Int64  // ticks so far
 	mu    struct {      // guards everything inside it, and the timer of every connection
 		sync.Mutex
@@ -39,8 +39,14 @@ type timer struct {
 
 // newWheel returns a wheel that wakes each connection once per interval.
 func newWheel(interval time.Duration) *wheel {
-	tick := min(max(interval/100, minTick), maxTick)
-	return &wheel{tick: tick, ticks: max(1, int64((interval+tick-1)/tick)), quit: make(chan struct{})}
+	w := &wheel{tick: min(max(interval/100, minTick), maxTick), quit: make(chan struct{})}
+	w.setInterval(interval)
+	return w
+}
+
+// setInterval changes the interval for whoever is added, or falls due, from now on. It is rounded up to whole ticks.
+func (w *wheel) setInterval(interval time.Duration) {
+	w.ticks.Store(max(1, int64((interval+w.tick-1)/w.tick)))
 }
 
 // now returns the number of ticks so far.
@@ -50,7 +56,17 @@ func (w *wheel) now() int64 { return w.count.Load() }
 func (w *wheel) add(c *conn) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.linkLocked(c, w.now()+w.ticks+1) // the current tick is partly over
+	w.linkLocked(c, w.now()+w.ticks.Load()+1) // the current tick is partly over
+}
+
+// restart makes c, if it is in the wheel, fall due one interval from now. Locks: takes w.mu.
+func (w *wheel) restart(c *conn) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c.timer.due != 0 {
+		w.unlinkLocked(c)
+		w.linkLocked(c, w.now()+w.ticks.Load()+1)
+	}
 }
 
 // remove takes c out. It may still be woken once if that has begun. Locks: takes w.mu.
@@ -117,7 +133,7 @@ func (w *wheel) advance(due []*conn) []*conn {
 		next := c.timer.next
 		if c.timer.due <= now {
 			w.unlinkLocked(c)
-			w.linkLocked(c, now+w.ticks)
+			w.linkLocked(c, now+w.ticks.Load())
 			due = append(due, c)
 		}
 		c = next

@@ -31,6 +31,7 @@ type worker struct {
 	spare    [][]span
 	members  map[*conn]struct{} // see run.prepare
 
+	live     *live // options, as of the beginning of the batch
 	received tally // of this batch
 	io       socketIO
 }
@@ -39,18 +40,29 @@ type worker struct {
 func newWorker(b *Broker) *worker {
 	w := &worker{b: b, random: rand.NewPCG(rand.Uint64(), rand.Uint64())}
 	w.takeInbox(newSegment(readSize))
-	w.parser.MaxControlLine = b.opts.MaxControlLine
-	w.parser.MaxPayload = b.opts.MaxPayload
 	w.io.init()
 	return w
 }
 
 // borrow returns an idle worker.
 func (b *Broker) borrow() *worker {
-	if w, ok := b.workers.Get().(*worker); ok {
-		return w
+	w, ok := b.workers.Get().(*worker)
+	if !ok {
+		w = newWorker(b)
 	}
-	return newWorker(b)
+	w.refresh()
+	return w
+}
+
+// refresh takes notice of a reload.
+func (w *worker) refresh() {
+	now := w.b.live.Load()
+	if now == w.live {
+		return
+	}
+	w.live = now
+	w.parser.MaxControlLine = now.MaxControlLine
+	w.parser.MaxPayload = now.MaxPayload
 }
 
 // giveBack returns w to the pool. Nothing may be open or dirty.

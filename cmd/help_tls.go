@@ -1,0 +1,40 @@
+package cmd
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+const helpTLSExample = `An example of a TLS configuration:
+
+  tls {
+    cert_file: "./server-cert.pem"   # paths are relative to the working directory
+    key_file:  "./server-key.pem"
+    ca_file:   "./ca.pem"            # of the authority that signs certificates of clients
+    verify:    true                  # clients must show a certificate
+    timeout:   2                     # seconds a handshake may take
+
+    cipher_suites: [                 # for TLS 1.2, strongest first
+      "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"
+    ]
+    curve_preferences: [ "X25519", "CurveP256" ]
+  }
+`
+
+// curveNames are the names of curves in a configuration (docs/spec/config.md B4).
+var curveNames = []string{"CurveP256", "CurveP384", "CurveP521", "X25519"}
+
+// writeHelpTLS prints what --help_tls shows. Source: docs/spec/cli.md §4, last paragraph.
+func writeHelpTLS(w io.Writer) error {
+	var names []string
+	for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
+		names = append(names, suite.Name)
+	}
+	slices.Sort(names)
+	_, err := fmt.Fprintf(w, "%s\nNames of cipher suites:\n\n  %s\n\nNames of curves:\n\n  %s\n",
+		helpTLSExample, strings.Join(names, "\n  "), strings.Join(curveNames, "\n  "))
+	return err
+}

@@ -1,0 +1,135 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/natsd/natsd/internal/config"
+	"github.com/natsd/natsd/internal/logsink"
+	"github.com/natsd/natsd/pkg/broker"
+)
+
+var errNoConfigFile = errors.New("Can only reload config when a file is provided using -c or --config") //nolint:staticcheck,revive // text of docs/spec/config.md C1
+
+// reload reads the configuration again and applies what changed: all of it, or nothing if a part is refused.
+// Source: docs/spec/config.md C1.
+func (d *daemon) reload() {
+	changes, warnings, err := d.tryReload()
+	if err != nil {
+		d.logger.Error().Msgf("Failed to reload server configuration: %v", joined(err))
+		return
+	}
+	for _, warning := range warnings {
+		d.logger.Warn().Msg(warning)
+	}
+	for _, change := range changes {
+		d.logger.Info().Msgf("Reloaded: %s = %s", change.Path, change.New)
+	}
+	d.logger.Info().Msg("Reloaded server configuration")
+}
+
+// tryReload applies the configuration as it is now, or returns why nothing was changed.
+func (d *daemon) tryReload() (changes []config.Change, warnings []string, err error) {
+	if d.options.configFile == "" {
+		return nil, nil, errNoConfigFile
+	}
+	if d.stopped != nil || d.ducked != nil {
+		return nil, nil, errors.New("the server is stopping")
+	}
+	result := config.Load(d.options.input())
+	if err := result.Err(); err != nil {
+		return nil, nil, err
+	}
+	for _, warning := range result.Warnings() {
+		warnings = append(warnings, warning.Error())
+	}
+	next := result.Config
+	d.keepRandomPort(next)
+	changes = config.Diff(d.config, next)
+	if err := refusal(changes); err != nil {
+		return nil, nil, err
+	}
+	return changes, warnings, d.apply(next)
+}
+
+// keepRandomPort lets the number of the port that was chosen stand for -1. Source: docs/spec/config.md C4.
+func (d *daemon) keepRandomPort(next *config.Config) {
+	if d.config.Port != broker.RandomPort {
+		return
+	}
+	if _, port, found := strings.Cut(d.broker.ClientURL(), "//"); found && strings.HasSuffix(port, ":"+strconv.Itoa(next.Port)) {
+		next.KeepPort(d.config)
+	}
+}
+
+// refusal returns an error that names all changes a running server cannot make. Source: docs/spec/config.md C4.
+func refusal(changes []config.Change) error {
+	var refused []string
+	for _, change := range changes {
+		if change.Reload == config.Refused {
+			refused = append(refused, fmt.Sprintf("Config reload not supported for %s: old=%s, new=%s", change.Path, change.Old, change.New))
+		}
+	}
+	if len(refused) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(refused, "; "))
+}
+
+// apply makes next the configuration that counts. Everything that can fail comes first and is undone when a later
+// step fails.
+func (d *daemon) apply(next *config.Config) error {
+	log, format, err := d.nextLog(next)
+	if err != nil {
+		return err
+	}
+	logger := logsink.NewLogger(d.sink, levelsOf(&next.Log))
+	if next.PIDFile != "" && next.PIDFile != d.config.PIDFile {
+		if err := writePIDFile(next.PIDFile, d.options.factory.PID); err != nil {
+			return errors.Join(fmt.Errorf("could not write pidfile: %w", err), d.dropLog(log))
+		}
+	}
+	if err := d.broker.Reload(d.brokerOptions(next, logger)); err != nil {
+		return errors.Join(err, d.dropLog(log))
+	}
+	d.logger = logger
+	before := d.sink.Replace(orSame(log, d.sink), format)
+	if log != nil {
+		if err := closeLog(before); err != nil {
+			d.logger.Error().Msgf("cannot close the old log file: %v", err)
+		}
+	}
+	d.config = next
+	return nil
+}
+
+// nextLog returns where the log of next goes, nil if that is where it goes now, and its format.
+func (d *daemon) nextLog(next *config.Config) (io.Writer, logsink.Format, error) {
+	if next.Log.File == d.config.Log.File {
+		unchanged := next.Log
+		unchanged.File = ""
+		_, format, err := d.options.factory.openLog(&unchanged)
+		format.Color = format.Color && next.Log.File == ""
+		return nil, format, err
+	}
+	return d.options.factory.openLog(&next.Log)
+}
+
+// dropLog closes a log that was opened in vain.
+func (d *daemon) dropLog(log io.Writer) error {
+	if log == nil {
+		return nil
+	}
+	return closeLog(log)
+}
+
+// orSame returns log, or what sink writes to if log is nil.
+func orSame(log io.Writer, sink *logsink.Text) io.Writer {
+	if log == nil {
+		return sink.Output()
+	}
+	return log
+}

@@ -1,0 +1,225 @@
+package config
+
+import (
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/natsd/natsd/pkg/confparse"
+)
+
+// Authorization says who may connect. Source: docs/spec/config.md B3.
+type Authorization struct {
+	// User and Password are those of the single user, Token is the token; empty: not in use. A single user may have an
+	// empty password.
+	User, Password, Token string
+	// Timeout bounds the time a client may take to show its credentials.
+	Timeout time.Duration
+	// Users are those of a users list; nil: there is none.
+	Users []User
+	// Default are the permissions of users without their own; nil: none.
+	Default *Permissions
+}
+
+// Required reports whether clients must show credentials.
+func (a *Authorization) Required() bool { return a.User != "" || a.Token != "" || a.Users != nil }
+
+// User is one entry of a users list.
+type User struct {
+	Pos             confparse.Pos
+	Name, Password  string
+	NKey            string       // public key; then there are no name and password
+	Permissions     *Permissions // nil: the default ones
+	ConnectionTypes []string     // upper case; empty: all
+}
+
+// connectionTypes are the ways a user may connect.
+var connectionTypes = []string{"STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS", "IN_PROCESS"}
+
+// bcryptHash tells hashes from passwords (docs/spec/config.md B9).
+var bcryptHash = regexp.MustCompile(`^\$2[abxy]\$\d{2}\$`)
+
+// IsBcrypt reports whether a password is the hash of one.
+func IsBcrypt(password string) bool { return bcryptHash.MatchString(password) }
+
+// authorization makes the authorization of clients.
+func (b *builder) authorization(tls *TLS) Authorization {
+	a := Authorization{
+		User: b.text("authorization.user"), Password: b.text("authorization.password"), Token: b.text("authorization.token"),
+		Timeout: b.duration("authorization.timeout"),
+	}
+	if tls != nil && !b.given("authorization.timeout") {
+		a.Timeout = tls.Timeout + time.Second
+	}
+	t := b.tree.sub("authorization")
+	if f := t.get("users"); f != nil {
+		a.Users = b.users(f)
+	}
+	a.Default = b.permissions(t.get("default_permissions"), false)
+	b.checkSingle(&a)
+	if a.plaintext() {
+		b.warn(confparse.Pos{}, 0, "", "Plaintext passwords detected, use nkeys or bcrypt")
+	}
+	return a
+}
+
+// plaintext reports whether a password or a token is not hashed.
+func (a *Authorization) plaintext() bool {
+	plain := func(secret string) bool { return secret != "" && !IsBcrypt(secret) }
+	found := plain(a.Password) || plain(a.Token)
+	for i := range a.Users {
+		found = found || plain(a.Users[i].Password)
+	}
+	return found
+}
+
+// checkSingle checks the single user and the token, with each other and with the users list. What a file alone gets
+// wrong is an error; a flag or the environment over a file decides, with a warning. Source: docs/spec/config.md B3,
+// docs/spec/cli.md §4.
+func (b *builder) checkSingle(a *Authorization) {
+	const user, password, token, users = "authorization.user", "authorization.password", "authorization.token", "authorization.users"
+	inFile := func(path string) bool { return b.layers.file[path] != nil }
+	if !b.given(user) && b.given(password) && a.Token == "" {
+		b.errorAbout(password, "", "password given without user; add --user")
+	}
+	switch {
+	case a.User != "" && a.Token != "" && inFile(user) && inFile(token) && b.settings[user].Origin.Layer == FromFile && b.settings[token].Origin.Layer == FromFile:
+		b.errorAbout(b.lastInFile(user, token), "", "Cannot have a user/pass and token")
+	case a.Users != nil && b.settings[user].Origin.Layer == FromFile && a.User != "":
+		b.errorAbout(user, "", "Can not have a single user/pass and a users array")
+	case a.Users != nil && b.settings[token].Origin.Layer == FromFile && a.Token != "":
+		b.errorAbout(token, "", "Can not have a token and a users array")
+	case a.Users != nil && (a.User != "" || a.Token != ""):
+		b.warn(confparse.Pos{}, 0, "", "the users list decides who may connect; user, password and token given elsewhere are ignored")
+		a.User, a.Password, a.Token = "", "", ""
+	case a.User != "" && a.Token != "":
+		b.warn(confparse.Pos{}, 0, "", "the token decides who may connect; user and password are ignored")
+		a.User, a.Password = "", ""
+	case a.User != "" && a.Password == "":
+		b.warnAbout(user, "", "user %q has an empty password: whoever knows the name gets in", a.User)
+	}
+}
+
+// lastInFile returns the one of two options that stands later in the file.
+func (b *builder) lastInFile(first, second string) string {
+	p, q := b.layers.file[first].origin.Pos, b.layers.file[second].origin.Pos
+	if p.File == q.File && (p.Line > q.Line || p.Line == q.Line && p.Column > q.Column) {
+		return first
+	}
+	return second
+}
+
+// users makes the users of a list. Source: docs/spec/config.md B3.
+func (b *builder) users(f *field) []User {
+	users := make([]User, 0, len(f.blocks))
+	byName, byKey := make(map[string]int), make(map[string]int)
+	for _, t := range f.blocks {
+		u := b.user(t)
+		switch at, known := byName[u.Name]; {
+		case u.NKey != "":
+			if _, known := byKey[u.NKey]; known {
+				b.report(t.pos, 1, "", "Duplicate nkey %q detected", u.NKey)
+			}
+			byKey[u.NKey] = len(users)
+		case u.Name == "":
+			continue // it was reported
+		case known:
+			finding := b.report(t.pos, 1, "the last one counts", "Duplicate user %q detected", u.Name)
+			finding.Warning = !b.strict
+			users[at] = u
+			continue
+		default:
+			byName[u.Name] = len(users)
+		}
+		users = append(users, u)
+	}
+	return users
+}
+
+// user makes one user.
+func (b *builder) user(t *tree) User {
+	u := User{Pos: t.pos, Name: t.text("user"), Password: t.text("password"), NKey: t.text("nkey")}
+	switch {
+	case u.NKey != "" && (u.Name != "" || u.Password != ""):
+		b.report(t.pos, 1, "", "Nkey users do not take usernames or passwords")
+	case u.NKey != "" && !isPublicUserKey(u.NKey):
+		b.report(t.get("nkey").valuePos(), len(t.get("nkey").value.Raw), "", "Not a valid public nkey for a user")
+	case u.NKey == "" && u.Name == "":
+		b.report(t.pos, 1, "", "User entry requires a user")
+	case u.NKey == "" && u.Password == "":
+		b.warn(t.pos, 1, "", "user %q has an empty password: whoever knows the name gets in", u.Name)
+	}
+	u.Permissions = b.permissions(t.get("permissions"), u.NKey != "")
+	for _, item := range t.texts("allowed_connection_types") {
+		word := strings.ToUpper(item.Source())
+		if !containsFold(connectionTypes, word) {
+			b.report(item.Pos, len(item.Raw), "use "+strings.Join(connectionTypes, ", "), "invalid connection types [%q]", item.Source())
+			continue
+		}
+		u.ConnectionTypes = append(u.ConnectionTypes, word)
+	}
+	return u
+}
+
+// isPublicUserKey reports whether text has the form of a public user key. The check sum is left to whoever uses it.
+func isPublicUserKey(text string) bool {
+	const length = 56
+	if len(text) != length || text[0] != 'U' {
+		return false
+	}
+	return strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+}
+
+// text returns the string of a field, "" if there is none. It was checked before.
+func (t *tree) text(name string) string {
+	f := t.get(name)
+	if f == nil {
+		return ""
+	}
+	text, err := textOf(f.value)
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
+// texts returns the elements of a list, none if there is no such field. It was checked before.
+func (t *tree) texts(name string) []*confparse.Value {
+	f := t.get(name)
+	if f == nil {
+		return nil
+	}
+	items, err := textsOf(f.value)
+	if err != nil {
+		return nil
+	}
+	return items
+}
+
+// checkNoAuthUser checks that the user of clients without credentials exists.
+func (b *builder) checkNoAuthUser(c *Config) {
+	if c.NoAuthUser == "" {
+		return
+	}
+	if c.Authorization.Users == nil && b.tree.get("accounts") == nil {
+		b.errorAbout("no_auth_user", "", "no_auth_user: %q present, but users/nkeys are not defined", c.NoAuthUser)
+		return
+	}
+	for _, u := range c.Authorization.Users {
+		if u.Name == c.NoAuthUser || u.NKey == c.NoAuthUser {
+			return
+		}
+	}
+	if accounts := b.tree.get("accounts"); accounts != nil {
+		for _, account := range accounts.named {
+			if users := account.block.get("users"); users != nil {
+				for _, t := range users.blocks {
+					if t.text("user") == c.NoAuthUser || t.text("nkey") == c.NoAuthUser {
+						return
+					}
+				}
+			}
+		}
+	}
+	b.errorAbout("no_auth_user", "", "no_auth_user: %q not present as user or nkey in authorization block or account configuration", c.NoAuthUser)
+}
