@@ -60,7 +60,8 @@ cover: ## write coverage.out and print what is covered
 golden: ## rewrite the golden files; review the difference like code
 	$(GO) test ./cmd -update
 
-generate: ## rewrite completions/ from the command tree
+generate: ## rewrite completions/ from the command tree, and the documents about keys from the schema
+	$(GO) run ./internal/tools/gendocs
 	@mkdir -p completions
 	$(GO) run . completion bash > completions/natsd.bash
 	$(GO) run . completion zsh > completions/_natsd

@@ -12,6 +12,6 @@ func newConfigCmd(f *Factory) *cobra.Command {
 		Args:    refuseUnknownCommand,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newConfigCheckCmd(f), newConfigEnvCmd(f), newConfigExplainCmd(f), newConfigDiffCmd(f))
+	c.AddCommand(newConfigCheckCmd(f), newConfigEnvCmd(f), newConfigExplainCmd(f), newConfigShowCmd(f), newConfigDiffCmd(f))
 	return c
 }

@@ -124,7 +124,7 @@ func (b *builder) users(f *field) []User {
 		case u.Name == "":
 			continue // it was reported
 		case known:
-			finding := b.report(t.pos, 1, "the last one counts", "Duplicate user %q detected", u.Name)
+			finding := b.add(t.pos, 1, "the last one counts", "Duplicate user %q detected", u.Name)
 			finding.Warning = !b.strict
 			users[at] = u
 			continue

@@ -59,8 +59,13 @@ type checker struct {
 	findings confparse.Findings
 }
 
-// report adds a finding about an entry.
-func (c *checker) report(pos confparse.Pos, width int, hint, format string, args ...any) *confparse.Finding {
+// report adds an error.
+func (c *checker) report(pos confparse.Pos, width int, hint, format string, args ...any) {
+	_ = c.add(pos, width, hint, format, args...)
+}
+
+// add is report for those who have more to say about it.
+func (c *checker) add(pos confparse.Pos, width int, hint, format string, args ...any) *confparse.Finding {
 	f := &confparse.Finding{Pos: pos, Width: width, Hint: hint, Text: fmt.Sprintf(format, args...)}
 	c.findings = append(c.findings, f)
 	return f
@@ -68,7 +73,7 @@ func (c *checker) report(pos confparse.Pos, width int, hint, format string, args
 
 // warn adds a warning about an entry.
 func (c *checker) warn(pos confparse.Pos, width int, hint, format string, args ...any) {
-	c.report(pos, width, hint, format, args...).Warning = true
+	c.add(pos, width, hint, format, args...).Warning = true
 }
 
 // block checks a map against keys. around is the key it belongs to, nil at the top; told says that a feature of it was
@@ -142,7 +147,7 @@ func (c *checker) unknown(keys []Key, around *field, e *confparse.Entry) {
 	} else if home := homeOf(e.Key); home != "" && around == nil {
 		hint = fmt.Sprintf("it belongs into the block %q", home)
 	}
-	f := c.report(e.Pos, len(e.Key), hint, "%s", text)
+	f := c.add(e.Pos, len(e.Key), hint, "%s", text)
 	f.Fix, f.Warning = near, !strict
 }
 
@@ -177,7 +182,7 @@ func (c *checker) field(f *field, told bool) {
 	}
 	warning, err := f.checkValue(f.value)
 	if err != nil {
-		finding := c.report(f.valuePos(), len(f.value.Raw), "", "%s: %v", f.entry.Key, f.hideSecret(err))
+		finding := c.add(f.valuePos(), len(f.value.Raw), "", "%s: %v", f.entry.Key, f.hideSecret(err))
 		finding.Err = err
 		return
 	}
@@ -238,7 +243,7 @@ func (c *checker) supported(f *field) (told bool) {
 	case f.Feature == peerSecurity:
 		c.report(f.entry.Pos, width, "", "%q is known to nats-server, not supported by natsd", f.entry.Key)
 	case f.Feature == peerFunction:
-		finding := c.report(f.entry.Pos, width, "", "%q is known to nats-server, not supported by natsd", f.entry.Key)
+		finding := c.add(f.entry.Pos, width, "", "%q is known to nats-server, not supported by natsd", f.entry.Key)
 		finding.Warning = !c.strict
 	case !c.features[f.Feature]:
 		c.report(f.entry.Pos, width, "", "%q is not supported by this version", f.entry.Key)

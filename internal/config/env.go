@@ -116,7 +116,7 @@ func (c *checker) variable(l layer, e Entry, name, text string) {
 			return
 		}
 	} else if warning, err := e.checkValue(value); err != nil {
-		c.report(confparse.Pos{}, 0, "", "environment variable %s: %v", name, e.hideSecret(err)).Err = err
+		c.add(confparse.Pos{}, 0, "", "environment variable %s: %v", name, e.hideSecret(err)).Err = err
 		return
 	} else if warning != "" {
 		c.warn(confparse.Pos{}, 0, "", "environment variable %s %s", name, warning)

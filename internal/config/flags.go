@@ -214,7 +214,7 @@ func (c *checker) flagLayer(flags []GivenFlag) layer {
 		if f.Bool {
 			value = flagBool(g.Text)
 		} else if warning, err := e.checkValue(value); err != nil {
-			c.report(confparse.Pos{}, 0, "", "--%s: %v", f.Name, e.hideSecret(err)).Err = err
+			c.add(confparse.Pos{}, 0, "", "--%s: %v", f.Name, e.hideSecret(err)).Err = err
 			continue
 		} else if warning != "" {
 			c.warn(confparse.Pos{}, 0, "", "%s %s", f.Name, warning)

@@ -1,0 +1,63 @@
+package cmd
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/natsd/natsd/internal/config"
+	"github.com/natsd/natsd/pkg/confparse"
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+)
+
+// newConfigShowCmd returns `natsd config show`.
+func newConfigShowCmd(f *Factory) *cobra.Command {
+	file, format := "", "conf"
+	c := &cobra.Command{
+		Use:   "show",
+		Short: "Show the configuration that counts, defaults included",
+		Long: `Show the configuration that counts: what the file, the environment and the defaults mean
+together. Secrets are left out.`,
+		Example: "  natsd config show -c natsd.conf\n  natsd config show -c natsd.conf --format json",
+		Args:    refuseArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if file == "" {
+				file, _ = f.LookupEnv(config.EnvConfig)
+			}
+			result := config.Load(config.Input{File: file, Stdin: f.Streams.In, Environ: f.Environ})
+			if err := result.Err(); err != nil {
+				return err
+			}
+			text, err := render(result.Config.Effective(config.Built()), format)
+			if err != nil {
+				return asUsageError(err, c)
+			}
+			if _, err := f.Streams.Out.Write(text); err != nil {
+				return fmt.Errorf("cannot print the configuration: %w", err)
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVarP(&file, "config", "c", "", "The file that serve would read")
+	c.Flags().Lookup("config").Value = fileValue{c.Flags().Lookup("config").Value}
+	c.Flags().StringVar(&format, "format", format, "conf, json or yaml")
+	return c
+}
+
+// errUnknownFormat says that there is no such format.
+var errUnknownFormat = errors.New("unknown format; use conf, json or yaml")
+
+// render returns a configuration as text.
+func render(root *confparse.Value, format string) ([]byte, error) {
+	switch format {
+	case "conf":
+		return confparse.Print(root), nil
+	case "json":
+		text, err := json.MarshalIndent(root.Interface(), "", "  ")
+		return append(text, '\n'), err
+	case "yaml":
+		return yaml.Marshal(root.Interface())
+	}
+	return nil, errUnknownFormat
+}

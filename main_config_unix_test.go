@@ -1,0 +1,137 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// writeConfig writes text as a file and returns its path.
+func writeConfig(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "natsd.conf")
+	rewrite(t, path, text)
+	return path
+}
+
+func rewrite(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// signal sends a signal to p.
+func (p *process) signal(s os.Signal) {
+	p.t.Helper()
+	if err := p.command.Process.Signal(s); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// TestProgramReloads: SIGHUP applies what can change, and refuses all if a part cannot. Spec: docs/spec/config.md C.
+func TestProgramReloads(t *testing.T) {
+	path := writeConfig(t, "max_payload: 100\n")
+	p := serve(t, "-c", path)
+	c, in := p.dial()
+	if _, err := c.Write([]byte("CONNECT {\"verbose\":false,\"protocol\":1}\r\nPING\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := in.ReadString('\n'); err != nil || line != "PONG\r\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+
+	rewrite(t, path, "max_payload: 200\nserver_name: other\n")
+	p.signal(syscall.SIGHUP)
+	p.await("[ERR] Failed to reload server configuration: Config reload not supported for server_name: old=, new=other")
+
+	rewrite(t, path, "max_payload: lots\n")
+	p.signal(syscall.SIGHUP)
+	p.await("[ERR] Failed to reload server configuration: " + path + ":1:14: max_payload: expected a size")
+
+	log := filepath.Join(t.TempDir(), "natsd.log")
+	rewrite(t, path, "max_payload: 200\ndebug: true\nlog_file: '"+log+"'\n")
+	p.signal(syscall.SIGHUP)
+	line, err := in.ReadString('\n')
+	if err != nil || !strings.Contains(line, `"max_payload":200`) {
+		t.Fatalf("INFO after the reload is %q, %v", line, err)
+	}
+	if code := p.end(os.Interrupt); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Reloaded: debug = true\n", "Reloaded: max_payload = 200\n", "Reloaded: log_file = " + log + "\n", "Reloaded server configuration\n", "[DBG] "} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the new log lacks %q:\n%s", want, text)
+		}
+	}
+}
+
+// TestProgramAsGnatsd: a symlink called gnatsd, the file and flags of 2018 (docs/spec/cli.md §1).
+func TestProgramAsGnatsd(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "gnatsd")
+	if err := os.Symlink(program, link); err != nil {
+		t.Fatal(err)
+	}
+	path := writeConfig(t, "listen: 127.0.0.1:-1\nmax_conn: 5 # alias\nlogtime: false\n")
+	before := program
+	program = link
+	defer func() { program = before }()
+	p := serve(t, "-config", path, "-DV", "-T=false")
+	if code := p.end(os.Interrupt); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	out, err := exec.Command(link, "-config", path, "-cluster", "nats://u:s3cret@127.0.0.1:0").CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(out), "--cluster is not supported by this version") || strings.Contains(string(out), "s3cret") {
+		t.Errorf("%v, %s", err, out)
+	}
+}
+
+// TestProgramChecksConfig: exit codes and outputs of `natsd config check` and -t (docs/spec/config.md B11).
+func TestProgramChecksConfig(t *testing.T) {
+	good, bad := writeConfig(t, "port: 4222\n"), writeConfig(t, "prot: 4222\nport: x\n")
+	for _, c := range []struct {
+		args  []string
+		stdin string
+		code  int
+		want  string
+	}{
+		{args: []string{"config", "check", good}, want: "configuration file " + good + " is valid (sha256:"},
+		{args: []string{"serve", "-t", "-c", good}, want: "configuration file " + good + " is valid (sha256:"},
+		{args: []string{"-t", "-c", good}, want: "is valid"},
+		{args: []string{"config", "check", "-"}, stdin: "port: 1", want: "configuration file - is valid"},
+		{args: []string{"config", "check", bad}, code: 3, want: bad + ":1:1: error: unknown field \"prot\"; did you mean \"port\"?\n    prot: 4222\n    ^^^^ port\n" + bad + ":2:7: error: port: "},
+		{args: []string{"config", "check", "--json", good, bad}, code: 3, want: `"line":1,"column":1,"severity":"error","text":"unknown field \"prot\"","hint":"did you mean \"port\"?","suggestion":"port"`},
+		{args: []string{"config", "check", "/nonexistent/x.conf"}, code: 3, want: "error opening config file: open /nonexistent/x.conf: no such file or directory"},
+		{args: []string{"config", "check"}, code: 2, want: "name at least one file"},
+		{args: []string{"serve", "-c", bad}, code: 1, want: "natsd: " + bad + ":2:7: port: expected an integer"},
+		{args: []string{"config", "show", "-c", good}, want: "port: 4222\n"},
+		{args: []string{"config", "show", "--format", "json", "-c", good}, want: `"port": 4222`},
+		{args: []string{"config", "show", "--format", "yaml", "-c", good}, want: "port: 4222\n"},
+		{args: []string{"config", "diff", good, good}},
+		{args: []string{"config", "explain", "prot"}, code: 2, want: `unknown key "prot"; did you mean "port"?`},
+		{args: []string{"config", "explain", "-c", good, "port"}, want: "  from         " + good + ":1:7\n"},
+		{args: []string{"config", "env"}, want: "NATSD_MAX_PAYLOAD"},
+		{args: []string{"--help_tls"}, want: "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"},
+	} {
+		command := exec.Command(program, c.args...)
+		command.Stdin = strings.NewReader(c.stdin)
+		var out bytes.Buffer
+		command.Stdout, command.Stderr = &out, &out
+		_ = command.Run() // the exit code is looked at below
+		if code := command.ProcessState.ExitCode(); code != c.code || !strings.Contains(out.String(), c.want) {
+			t.Errorf("%q: exit code %d, want %d; output\n%swant\n%s", c.args, code, c.code, out.String(), c.want)
+		}
+	}
+}
