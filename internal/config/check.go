@@ -131,7 +131,9 @@ func (c *checker) unknown(keys []Key, around *field, e *confparse.Entry) {
 	}
 	var names []string
 	for i := range keys {
-		names = append(names, keys[i].names()...)
+		if keys[i].Feature != peerSecurity && keys[i].Feature != peerFunction {
+			names = append(names, keys[i].names()...)
+		}
 	}
 	text := fmt.Sprintf("unknown field %q", cut(e.Key))
 	strict := c.strict
@@ -142,10 +144,10 @@ func (c *checker) unknown(keys []Key, around *field, e *confparse.Entry) {
 		}
 	}
 	hint, near := "", Nearest(e.Key, names)
-	if near != "" {
+	if home := homeOf(e.Key); home != "" && around == nil {
+		hint, near = fmt.Sprintf("it belongs into the block %q", home), ""
+	} else if near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
-	} else if home := homeOf(e.Key); home != "" && around == nil {
-		hint = fmt.Sprintf("it belongs into the block %q", home)
 	}
 	f := c.add(e.Pos, len(e.Key), hint, "%s", text)
 	f.Fix, f.Warning = near, !strict

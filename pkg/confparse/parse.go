@@ -75,7 +75,7 @@ func (p *parser) items(m *Value, at place) *Finding {
 		case c == '{':
 			return p.fail(1, "write the key in front of it", `unexpected "{": a map inside a map needs a key`)
 		case c == ']' && at.where == inMap:
-			return p.fail(1, `the map that begins at `+at.open.String()+` needs a "}"`, "Unexpected array end ']' processing map.")
+			return p.arrayEnd(at)
 		case c == ']':
 			return p.fail(1, "", `unexpected "]"`)
 		case c == '=' || c == ':':
@@ -88,6 +88,11 @@ func (p *parser) items(m *Value, at place) *Finding {
 			}
 		}
 	}
+}
+
+// arrayEnd returns the error for a "]" in a map.
+func (p *parser) arrayEnd(at place) *Finding {
+	return p.fail(1, `the map that begins at `+at.open.String()+` needs a "}"`, "Unexpected array end ']' processing map.")
 }
 
 // endOfFile ends the items at the end of the file.
@@ -274,7 +279,7 @@ func (p *parser) numberOrWord(v *Value) *Finding {
 		if bytes.IndexByte(word, '.') >= 0 {
 			kind = "float"
 		}
-		return p.fail(len(word), "", "%s '%s' is out of the range", kind, word)
+		return p.fail(len(word), "", "%s '%s' is out of the range", kind, cut(string(word)))
 	}
 	if !isNumber {
 		return p.bareword(v)
@@ -371,6 +376,9 @@ func (p *parser) endOfItem(e *Entry, at place) *Finding {
 		hint = "a comment cannot stand in front of a value"
 	case !e.Include && e.Value.Kind == String && e.Value.Quoting == Bare:
 		hint = "put text with blanks in quotes, and a comma between two items on one line"
+	}
+	if c == ']' && at.where == inMap {
+		return p.arrayEnd(at)
 	}
 	if at.where == top {
 		return p.fail(1, hint, "Expected a top-level value to end with a new line, comment or EOF, but got %s instead.", p.quoted())

@@ -170,10 +170,13 @@ func appendQuoted(dst []byte, text string) []byte {
 }
 
 // quote returns text in double quotes for a message, cut if it is long.
-func quote(text string) string {
+func quote(text string) string { return strconv.Quote(cut(text)) }
+
+// cut returns text, shortened if it is long.
+func cut(text string) string {
 	const longest = 60
 	if len(text) > longest {
-		text = text[:longest] + "..."
+		return text[:longest] + "..."
 	}
-	return strconv.Quote(text)
+	return text
 }
