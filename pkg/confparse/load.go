@@ -14,7 +14,7 @@ import (
 const DefaultMaxBytes = 32 << 20
 
 // maxIncludeDepth is how many files may be open within each other.
-const maxIncludeDepth = 64
+const maxIncludeDepth = 32
 
 // ErrTooBig says that a configuration is larger than Loader.MaxBytes.
 var ErrTooBig = errors.New("too big for a configuration")
