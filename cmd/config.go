@@ -1,6 +1,9 @@
 package cmd
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/natsd/natsd/internal/config"
+	"github.com/spf13/cobra"
+)
 
 // newConfigCmd returns `natsd config`, which groups the commands about configuration files.
 func newConfigCmd(f *Factory) *cobra.Command {
@@ -14,4 +17,20 @@ func newConfigCmd(f *Factory) *cobra.Command {
 	}
 	c.AddCommand(newConfigCheckCmd(f), newConfigEnvCmd(f), newConfigExplainCmd(f), newConfigShowCmd(f), newConfigDiffCmd(f))
 	return c
+}
+
+// addConfigFlag declares -c on c: the file that serve would read.
+func addConfigFlag(c *cobra.Command, file *string, usage string) {
+	c.Flags().StringVarP(file, "config", "c", "", usage)
+	flag := c.Flags().Lookup("config")
+	flag.Value = fileValue{flag.Value}
+}
+
+// loadConfig returns the configuration that serve would start with, given a file and no flags.
+func loadConfig(f *Factory, file string) (*config.Config, error) {
+	if file == "" {
+		file, _ = f.LookupEnv(config.EnvConfig)
+	}
+	result := config.Load(config.Input{File: file, Stdin: f.Streams.In, Environ: f.Environ})
+	return result.Config, result.Err()
 }

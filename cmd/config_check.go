@@ -42,8 +42,7 @@ func newConfigCheckCmd(f *Factory) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "Print the findings as JSON on standard output, one line per file")
-	c.Flags().StringVarP(&file, "config", "c", "", "A file to check, as serve takes it")
-	c.Flags().Lookup("config").Value = fileValue{c.Flags().Lookup("config").Value}
+	addConfigFlag(c, &file, "A file to check, as serve takes it")
 	return c
 }
 

@@ -20,11 +20,10 @@ is read as serve reads it.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			var configs [2]*config.Config
 			for i, name := range args {
-				result := config.Load(config.Input{File: name, Stdin: f.Streams.In, Environ: f.Environ})
-				if err := result.Err(); err != nil {
+				var err error
+				if configs[i], err = loadConfig(f, name); err != nil {
 					return err
 				}
-				configs[i] = result.Config
 			}
 			for _, change := range config.Diff(configs[0], configs[1]) {
 				verdict := "reload"

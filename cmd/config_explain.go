@@ -22,23 +22,20 @@ func newConfigExplainCmd(f *Factory) *cobra.Command {
 		Example: "  natsd config explain -c natsd.conf\n  natsd config explain -c natsd.conf max_payload",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if file == "" {
-				file, _ = f.LookupEnv(config.EnvConfig)
-			}
-			result := config.Load(config.Input{File: file, Stdin: f.Streams.In, Environ: f.Environ})
-			if err := result.Err(); err != nil {
+			loaded, err := loadConfig(f, file)
+			if err != nil {
 				return err
 			}
 			text := ""
 			switch {
 			case len(args) == 0:
-				text = explainAll(result.Config)
+				text = explainAll(loaded)
 			default:
 				e, known := config.Lookup(args[0])
 				if !known {
 					return asUsageError(unknownKey(args[0]), c)
 				}
-				text = explainOne(result.Config, e)
+				text = explainOne(loaded, e)
 			}
 			if _, err := fmt.Fprint(f.Streams.Out, text); err != nil {
 				return fmt.Errorf("cannot print the options: %w", err)
@@ -46,8 +43,7 @@ func newConfigExplainCmd(f *Factory) *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().StringVarP(&file, "config", "c", "", "The file that serve would read")
-	c.Flags().Lookup("config").Value = fileValue{c.Flags().Lookup("config").Value}
+	addConfigFlag(c, &file, "The file that serve would read")
 	return c
 }
 

@@ -22,14 +22,11 @@ together. Secrets are left out.`,
 		Example: "  natsd config show -c natsd.conf\n  natsd config show -c natsd.conf --format json",
 		Args:    refuseArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if file == "" {
-				file, _ = f.LookupEnv(config.EnvConfig)
-			}
-			result := config.Load(config.Input{File: file, Stdin: f.Streams.In, Environ: f.Environ})
-			if err := result.Err(); err != nil {
+			loaded, err := loadConfig(f, file)
+			if err != nil {
 				return err
 			}
-			text, err := render(result.Config.Effective(config.Built()), format)
+			text, err := render(loaded.Effective(config.Built()), format)
 			if err != nil {
 				return asUsageError(err, c)
 			}
@@ -39,8 +36,7 @@ together. Secrets are left out.`,
 			return nil
 		},
 	}
-	c.Flags().StringVarP(&file, "config", "c", "", "The file that serve would read")
-	c.Flags().Lookup("config").Value = fileValue{c.Flags().Lookup("config").Value}
+	addConfigFlag(c, &file, "The file that serve would read")
 	c.Flags().StringVar(&format, "format", format, "conf, json or yaml")
 	return c
 }

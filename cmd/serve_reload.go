@@ -33,8 +33,11 @@ func (d *daemon) reload() {
 
 // tryReload applies the configuration as it is now, or returns why nothing was changed.
 func (d *daemon) tryReload() (changes []config.Change, warnings []string, err error) {
-	if d.options.configFile == "" {
+	switch d.options.configFile {
+	case "":
 		return nil, nil, errNoConfigFile
+	case "-":
+		return nil, nil, errors.New("the configuration came from standard input, which cannot be read again")
 	}
 	if d.stopped != nil || d.ducked != nil {
 		return nil, nil, errors.New("the server is stopping")

@@ -143,6 +143,10 @@ func (c *checker) unknown(keys []Key, around *field, e *confparse.Entry) {
 			text = fmt.Sprintf("Unknown field %q parsing permissions", cut(e.Key))
 		}
 	}
+	const enough = 500 // a suggestion costs more than all the rest, and nobody reads that many
+	if len(c.findings) > enough {
+		names = nil
+	}
 	hint, near := "", Nearest(e.Key, names)
 	if home := homeOf(e.Key); home != "" && around == nil {
 		hint, near = fmt.Sprintf("it belongs into the block %q", home), ""
