@@ -3,14 +3,18 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
+	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // writeConfig writes text as a file and returns its path.
@@ -77,6 +81,98 @@ func TestProgramReloads(t *testing.T) {
 	}
 }
 
+// TestProgramReloadsUnderLoad: a thousand reloads while a client publishes lose nothing and leave nothing open.
+func TestProgramReloadsUnderLoad(t *testing.T) {
+	const reloads = 1000
+	path := writeConfig(t, "max_payload: 1000\n")
+	p := serve(t, "-c", path)
+	subscriber, in := p.dial()
+	if _, err := subscriber.Write([]byte("CONNECT {\"verbose\":false}\r\nSUB a 1\r\nPING\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := in.ReadString('\n'); err != nil || line != "PONG\r\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	publisher, _ := p.dial()
+	for _, c := range []net.Conn{subscriber, publisher} {
+		_ = c.SetDeadline(time.Now().Add(10 * patience))
+	}
+	before := p.openFiles()
+	stop, published := make(chan struct{}), make(chan int)
+	go func() {
+		n := 0
+		for {
+			select {
+			case <-stop:
+				published <- n
+				return
+			default:
+			}
+			if _, err := fmt.Fprintf(publisher, "PUB a 8\r\n%08d\r\n", n); err != nil {
+				t.Error(err)
+				<-stop
+				published <- n
+				return
+			}
+			n++
+		}
+	}()
+	received := make(chan int)
+	go func() {
+		n := 0
+		for ; ; n++ {
+			head, err := in.ReadString('\n')
+			if err != nil || head == "PONG\r\n" {
+				break
+			}
+			body, err := in.ReadString('\n')
+			if want := fmt.Sprintf("%08d\r\n", n); err != nil || head != "MSG a 1 8\r\n" || body != want {
+				t.Errorf("got %q %q, want %q", head, body, want)
+				break
+			}
+		}
+		received <- n
+	}()
+	for i := range reloads {
+		rewrite(t, path, fmt.Sprintf("max_payload: %d\n", 1001+i))
+		p.signal(syscall.SIGHUP)
+		p.await("Reloaded server configuration")
+	}
+	close(stop)
+	sent := <-published
+	if _, err := publisher.Write([]byte("PING\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	answer := bufio.NewReader(publisher)
+	for line := ""; line != "PONG\r\n"; {
+		var err error
+		if line, err = answer.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := subscriber.Write([]byte("PING\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if n := <-received; n != sent || n == 0 {
+		t.Errorf("%d messages were published and %d received", sent, n)
+	}
+	if after := p.openFiles(); after > before {
+		t.Errorf("%d files are open after the reloads, %d before", after, before)
+	}
+	if code := p.end(os.Interrupt); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// openFiles returns the number of files the process has open, 0 where the system does not tell.
+func (p *process) openFiles() int {
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.command.Process.Pid))
+	if err != nil {
+		return 0
+	}
+	return len(entries)
+}
+
 // TestProgramAsGnatsd: a symlink called gnatsd, the file and flags of 2018 (docs/spec/cli.md §1).
 func TestProgramAsGnatsd(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "gnatsd")
@@ -122,6 +218,8 @@ func TestProgramChecksConfig(t *testing.T) {
 		{args: []string{"config", "diff", good, good}},
 		{args: []string{"config", "explain", "prot"}, code: 2, want: `unknown key "prot"; did you mean "port"?`},
 		{args: []string{"config", "explain", "-c", good, "port"}, want: "  from         " + good + ":1:7\n"},
+		{args: []string{"config", "explain", "-c", good, "--port", "5222", "port"}, want: "  value        5222\n  from         flag --port\n  overrides    4222 from " + good + ":1:7\n"},
+		{args: []string{"config", "show", "-c", good, "--max-payload", "2mb"}, want: "max_payload: 2097152\n"},
 		{args: []string{"config", "env"}, want: "NATSD_MAX_PAYLOAD"},
 		{args: []string{"--help_tls"}, want: "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"},
 	} {

@@ -26,11 +26,11 @@ func addConfigFlag(c *cobra.Command, file *string, usage string) {
 	flag.Value = fileValue{flag.Value}
 }
 
-// loadConfig returns the configuration that serve would start with, given a file and no flags.
-func loadConfig(f *Factory, file string) (*config.Config, error) {
+// loadConfig returns the configuration that serve would start with, given a file and flags.
+func loadConfig(f *Factory, file string, flags []config.GivenFlag) (*config.Config, error) {
 	if file == "" {
 		file, _ = f.LookupEnv(config.EnvConfig)
 	}
-	result := config.Load(config.Input{File: file, Stdin: f.Streams.In, Environ: f.Environ})
+	result := config.Load(config.Input{File: file, Stdin: f.Streams.In, Environ: f.Environ, Flags: flags})
 	return result.Config, result.Err()
 }

@@ -21,7 +21,7 @@ is read as serve reads it.`,
 			var configs [2]*config.Config
 			for i, name := range args {
 				var err error
-				if configs[i], err = loadConfig(f, name); err != nil {
+				if configs[i], err = loadConfig(f, name, nil); err != nil {
 					return err
 				}
 			}

@@ -10,19 +10,19 @@ import (
 
 const configExplainLong = `Show the options of a server, or one of them: the value that counts, where it comes from,
 what that overrode, the default, whether a reload can change it, and what it means.
-The file and the environment are read as serve reads them.`
+The file and the environment are read as serve reads them, and its flags can be given.`
 
 // newConfigExplainCmd returns `natsd config explain`.
 func newConfigExplainCmd(f *Factory) *cobra.Command {
-	file := ""
+	file, flags := "", []config.GivenFlag(nil)
 	c := &cobra.Command{
 		Use:     "explain [KEY]",
 		Short:   "Show where options come from, and what they mean",
 		Long:    configExplainLong,
-		Example: "  natsd config explain -c natsd.conf\n  natsd config explain -c natsd.conf max_payload",
+		Example: "  natsd config explain -c natsd.conf\n  natsd config explain -c natsd.conf --port 5222 port",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			loaded, err := loadConfig(f, file)
+			loaded, err := loadConfig(f, file, flags)
 			if err != nil {
 				return err
 			}
@@ -43,7 +43,9 @@ func newConfigExplainCmd(f *Factory) *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().SortFlags = false
 	addConfigFlag(c, &file, "The file that serve would read")
+	bindOptionFlags(c.Flags(), &flags)
 	return c
 }
 

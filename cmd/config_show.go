@@ -13,16 +13,16 @@ import (
 
 // newConfigShowCmd returns `natsd config show`.
 func newConfigShowCmd(f *Factory) *cobra.Command {
-	file, format := "", "conf"
+	file, format, flags := "", "conf", []config.GivenFlag(nil)
 	c := &cobra.Command{
 		Use:   "show",
 		Short: "Show the configuration that counts, defaults included",
-		Long: `Show the configuration that counts: what the file, the environment and the defaults mean
+		Long: `Show the configuration that counts: what flags, environment, file and defaults mean
 together. Secrets are left out.`,
 		Example: "  natsd config show -c natsd.conf\n  natsd config show -c natsd.conf --format json",
 		Args:    refuseArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			loaded, err := loadConfig(f, file)
+			loaded, err := loadConfig(f, file, flags)
 			if err != nil {
 				return err
 			}
@@ -36,8 +36,10 @@ together. Secrets are left out.`,
 			return nil
 		},
 	}
+	c.Flags().SortFlags = false
 	addConfigFlag(c, &file, "The file that serve would read")
 	c.Flags().StringVar(&format, "format", format, "conf, json or yaml")
+	bindOptionFlags(c.Flags(), &flags)
 	return c
 }
 

@@ -76,7 +76,7 @@ func newServeCmd(f *Factory, run func(context.Context, *serveOptions) error) *co
 			return run(c.Context(), o)
 		},
 	}
-	bindServeFlags(c.Flags(), &o.flags, o)
+	bindServeFlags(c.Flags(), o)
 	return c
 }
 

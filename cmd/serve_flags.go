@@ -42,25 +42,39 @@ func (v givenValue) Type() string {
 // boolType is the name pflag has for a flag that is shown without a value.
 const boolType = "bool"
 
-// bindServeFlags declares the flags of `natsd serve` on flags; those given are appended to given. Flags of features that
-// are not built are declared too, hidden, so that they are refused by name. Source: docs/spec/cli.md §3.
-func bindServeFlags(flags *pflag.FlagSet, given *[]config.GivenFlag, o *serveOptions) {
+// bindServeFlags declares the flags of `natsd serve`. Source: docs/spec/cli.md §3.
+func bindServeFlags(flags *pflag.FlagSet, o *serveOptions) {
 	flags.SortFlags = false
-	names := make(map[string]string)
-	built := config.Built()
-	note := func(flag *pflag.Flag, heading string) {
-		flag.Annotations = map[string][]string{flagGroupAnnotation: {heading}}
-	}
 	flags.StringVarP(&o.configFile, "config", "c", "", "Read this configuration file")
 	flags.BoolVarP(&o.testOnly, "test", "t", false, "Check the configuration, and do not start")
-	note(flags.Lookup("config"), config.HeadingServer)
-	note(flags.Lookup("test"), config.HeadingServer)
+	for _, name := range []string{"config", "test"} {
+		underHeading(flags.Lookup(name), config.HeadingServer)
+	}
 	flags.Lookup("config").Value = fileValue{flags.Lookup("config").Value}
+	bindOptionFlags(flags, &o.flags)
+	flags.BoolVar(&o.helpTLS, "help_tls", false, "Show an example of a TLS configuration")
+	flags.BoolP("help", "h", false, "Show this message")
+	flags.BoolP("version", "v", false, "Show version")
+	for _, name := range []string{"help_tls", "help", "version"} {
+		underHeading(flags.Lookup(name), headingCommon)
+	}
+}
+
+// underHeading has help list a flag under a heading.
+func underHeading(flag *pflag.Flag, heading string) {
+	flag.Annotations = map[string][]string{flagGroupAnnotation: {heading}}
+}
+
+// bindOptionFlags declares the flags that set options on flags; those given are appended to given. Flags of features that
+// are not built are declared too, hidden, so that they are refused by name.
+func bindOptionFlags(flags *pflag.FlagSet, given *[]config.GivenFlag) {
+	names := make(map[string]string)
+	built := config.Built()
 	for _, spec := range config.Flags() {
 		flag := flags.VarPF(givenValue{spec, given, built[spec.Feature]}, spec.Name, spec.Short, spec.Usage)
 		flag.DefValue = spec.Preset
 		flag.Hidden = !built[spec.Feature]
-		note(flag, spec.Heading)
+		underHeading(flag, spec.Heading)
 		if spec.Bool {
 			flag.NoOptDefVal = "true"
 		}
@@ -70,12 +84,6 @@ func bindServeFlags(flags *pflag.FlagSet, given *[]config.GivenFlag, o *serveOpt
 		for _, alias := range spec.Aliases {
 			names[alias] = spec.Name
 		}
-	}
-	flags.BoolVar(&o.helpTLS, "help_tls", false, "Show an example of a TLS configuration")
-	flags.BoolP("help", "h", false, "Show this message")
-	flags.BoolP("version", "v", false, "Show version")
-	for _, name := range []string{"help_tls", "help", "version"} {
-		note(flags.Lookup(name), headingCommon)
 	}
 	flags.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		name = strings.ReplaceAll(name, "-", "_")
