@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/natsd/natsd/pkg/confparse"
 )
@@ -129,12 +130,6 @@ func (c *checker) unknown(keys []Key, around *field, e *confparse.Entry) {
 	if e.Used {
 		return
 	}
-	var names []string
-	for i := range keys {
-		if keys[i].Feature != peerSecurity && keys[i].Feature != peerFunction {
-			names = append(names, keys[i].names()...)
-		}
-	}
 	text := fmt.Sprintf("unknown field %q", cut(e.Key))
 	strict := c.strict
 	if around != nil && around.Strict {
@@ -143,34 +138,51 @@ func (c *checker) unknown(keys []Key, around *field, e *confparse.Entry) {
 			text = fmt.Sprintf("Unknown field %q parsing permissions", cut(e.Key))
 		}
 	}
-	const enough = 500 // a suggestion costs more than all the rest, and nobody reads that many
-	if len(c.findings) > enough {
-		names = nil
-	}
-	hint, near := "", Nearest(e.Key, names)
-	if home := homeOf(e.Key); home != "" && around == nil {
-		hint, near = fmt.Sprintf("it belongs into the block %q", home), ""
-	} else if near != "" {
+	hint, near := "", ""
+	if home := homes()[strings.ToLower(e.Key)]; home != "" && around == nil {
+		hint = fmt.Sprintf("it belongs into the block %q", home)
+	} else if near = c.nearest(keys, e.Key); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	f := c.add(e.Pos, len(e.Key), hint, "%s", text)
 	f.Fix, f.Warning = near, !strict
 }
 
-// homeOf returns the path of the only block that has a key of this name, "" if there is none or several.
-func homeOf(name string) string {
-	home := ""
+// nearest returns the key that was probably meant, "" if there is none. A file with a great many findings gets no more
+// suggestions: one costs more than all the rest, and nobody reads that many.
+func (c *checker) nearest(keys []Key, name string) string {
+	const enough = 500
+	if len(c.findings) > enough {
+		return ""
+	}
+	var names []string
+	for i := range keys {
+		if keys[i].Feature != peerSecurity && keys[i].Feature != peerFunction {
+			names = append(names, keys[i].names()...)
+		}
+	}
+	return Nearest(name, names)
+}
+
+// homes returns for every name that stands in exactly one block the path of that block, for names that stand in several
+// "".
+var homes = sync.OnceValue(func() map[string]string {
+	blocks := make(map[string]string)
 	for _, e := range All() {
-		if find([]Key{*e.Key}, name) == nil || !strings.Contains(e.Path, ".") {
+		dot := strings.LastIndexByte(e.Path, '.')
+		if dot < 0 {
 			continue
 		}
-		if home != "" {
-			return ""
+		for _, name := range e.names() {
+			block := e.Path[:dot]
+			if before, known := blocks[name]; known && before != block {
+				block = ""
+			}
+			blocks[name] = block
 		}
-		home = e.Path[:strings.LastIndexByte(e.Path, '.')]
 	}
-	return home
-}
+	return blocks
+})
 
 // cut returns text for a message, shortened if it is long.
 func cut(text string) string {

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"slices"
 	"strings"
 	"sync"
 )
@@ -118,14 +117,32 @@ func (k *Key) names() []string { return append([]string{k.Name}, k.Aliases...) }
 
 // find returns the key with this name or alias in keys, whatever the case; nil if there is none.
 func find(keys []Key, name string) *Key {
-	name = strings.ToLower(name)
-	for i := range keys {
-		if k := &keys[i]; k.Name == name || slices.Contains(k.Aliases, name) {
-			return k
+	if len(keys) == 0 {
+		return nil
+	}
+	return indexes()[&keys[0]][strings.ToLower(name)]
+}
+
+// indexes returns for every list of keys of the schema, known by its first element, the keys by name and alias.
+var indexes = sync.OnceValue(func() map[*Key]map[string]*Key {
+	all := make(map[*Key]map[string]*Key)
+	var add func(keys []Key)
+	add = func(keys []Key) {
+		if len(keys) == 0 || all[&keys[0]] != nil {
+			return
+		}
+		index := make(map[string]*Key, len(keys))
+		all[&keys[0]] = index
+		for i := range keys {
+			for _, name := range keys[i].names() {
+				index[name] = &keys[i]
+			}
+			add(keys[i].Keys)
 		}
 	}
-	return nil
-}
+	add(Schema())
+	return all
+})
 
 // Entry is a key with its place in the schema.
 type Entry struct {
