@@ -54,6 +54,15 @@ type job struct {
 	done        chan bool // has room for the outcome
 }
 
+// Remembers reports whether given is known to be the password behind hash, so that Verify does not take long.
+func (v *Verifier) Remembers(hash, given string) bool {
+	known := v.digest(hash, given)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	_, right := v.mu.right[known]
+	return right
+}
+
 // Verify reports whether given is the password behind hash. Those who ask from the same place, such as an address, wait
 // behind each other; places take turns. It returns the error of ctx if that ends first, or ErrBusy.
 func (v *Verifier) Verify(ctx context.Context, from, hash, given string) (bool, error) {

@@ -8,5 +8,5 @@
 // when somebody subscribes.
 //
 // The rules are those of docs/spec/client-protocol.md §12. What a denial names is never published, subscribed to or
-// received, whatever else is allowed.
+// received, whatever else is allowed; only Responses, which the caller applies, go over it, as in nats-server.
 package permission

@@ -25,7 +25,7 @@ type entry struct {
 func newTrie(list []string) *trie {
 	root := &trie{}
 	for i, text := range list {
-		subject, queue := splitEntry(text)
+		subject, queue := SplitEntry(text)
 		at := root
 		for token := range strings.SplitSeq(subject, ".") {
 			child := at.next[token]
@@ -43,8 +43,8 @@ func newTrie(list []string) *trie {
 	return root
 }
 
-// splitEntry returns the subject and the queue of an entry.
-func splitEntry(text string) (subject, queue string) {
+// SplitEntry returns the subject and the queue of an entry of a list; the queue is empty if there is none.
+func SplitEntry(text string) (subject, queue string) {
 	subject, queue, _ = strings.Cut(text, " ")
 	return subject, strings.TrimSpace(queue)
 }

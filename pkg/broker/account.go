@@ -1,17 +1,80 @@
 package broker
 
-import "github.com/natsd/natsd/internal/sublist"
+import (
+	"sync/atomic"
 
-// globalAccount is the name of the account that connections belong to unless told otherwise.
+	"github.com/natsd/natsd/internal/sublist"
+)
+
+// globalAccount is the name of the account that users belong to unless told otherwise.
 const globalAccount = "$G"
 
-// account is an isolated space of subjects. Every connection belongs to one, which owns the index of its
-// subscriptions: nothing about subjects is global.
+// Account is a space of subjects of its own: what is published in one is not seen in another.
+// Source: docs/spec/config.md B6.
+type Account struct {
+	// Name is not empty, and not that of the global account, which there is in any case.
+	Name string
+	// Limits bound what the account may take.
+	Limits AccountLimits
+}
+
+// AccountLimits bound what all clients of an account may take together, or each of them. Zero values mean no limit,
+// and so do negative ones.
+type AccountLimits struct {
+	MaxConnections   int   // clients at a time
+	MaxSubscriptions int   // of all clients together
+	MaxPayload       int64 // bytes of one message
+}
+
+// account is an Account at work. It outlives reloads: the one with the same name goes on.
 type account struct {
-	name  string
-	index *sublist.Index[*subscription]
+	name   string // set by newAccount, never written again, like index
+	index  *sublist.Index[*subscription]
+	limits atomic.Pointer[AccountLimits]
+
+	clients       atomic.Int64 // that are connected
+	subscriptions atomic.Int64
 }
 
 func newAccount(name string) *account {
-	return &account{name: name, index: sublist.New[*subscription]()}
+	a := &account{name: name, index: sublist.New[*subscription]()}
+	a.limits.Store(&AccountLimits{})
+	return a
+}
+
+// full reports whether n, the number of something in the account, has reached a limit.
+func full(n int64, limit int) bool { return limit > 0 && n >= int64(limit) }
+
+// accountsFor returns the accounts by name for a list of them. Those of before that go on are kept.
+func accountsFor(list []Account, before map[string]*account) map[string]*account {
+	accounts := make(map[string]*account, len(list)+1)
+	add := func(name string, limits AccountLimits) {
+		a := before[name]
+		if a == nil {
+			a = newAccount(name)
+		}
+		a.limits.Store(&limits)
+		accounts[name] = a
+	}
+	add(globalAccount, AccountLimits{})
+	for _, a := range list {
+		add(a.Name, a.Limits)
+	}
+	return accounts
+}
+
+// validateAccounts calls bad for everything that is wrong with a list of accounts.
+func validateAccounts(list []Account, bad func(format string, args ...any)) {
+	seen := make(map[string]bool, len(list))
+	for _, a := range list {
+		switch {
+		case a.Name == "":
+			bad("an account without a name; give one")
+		case a.Name == globalAccount:
+			bad("%q is a reserved account; use another name", a.Name)
+		case seen[a.Name]:
+			bad("account %q stands twice in the list; remove one", a.Name)
+		}
+		seen[a.Name] = true
+	}
 }

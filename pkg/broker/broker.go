@@ -1,14 +1,17 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
 
 	"github.com/nats-io/nuid"
+	"github.com/natsd/natsd/internal/password"
 )
 
 var (
@@ -21,14 +24,16 @@ var (
 // Broker is one server. New makes it, Start runs it, Shutdown or LameDuck ends it; it cannot be started again. Any
 // number of brokers work in one process. All methods may be called from any goroutine.
 type Broker struct {
-	id      string // set by New, like what follows, never written again
-	name    string
-	global  *account
-	wheel   *wheel
-	ready   chan struct{}
-	stop    chan struct{} // closed when Shutdown begins
-	emptied chan struct{} // closed when the last connection has gone after that
-	done    chan struct{}
+	id        string // set by New, like what follows, never written again
+	name      string
+	wheel     *wheel
+	passwords *password.Verifier
+	ctx       context.Context // ends when Shutdown begins; for those who wait for a password to be checked
+	cancel    context.CancelFunc
+	ready     chan struct{}
+	stop      chan struct{} // closed when Shutdown begins
+	emptied   chan struct{} // closed when the last connection has gone after that
+	done      chan struct{}
 
 	crowdedAt int64 // pending bytes from which publishers wait, see stall.go
 
@@ -77,8 +82,8 @@ func New(o Options) (*Broker, error) {
 	b := &Broker{
 		id:        nuid.Next(),
 		name:      opts.ServerName,
-		global:    newAccount(globalAccount),
 		wheel:     newWheel(opts.PingInterval),
+		passwords: password.NewVerifier(passwordWorkers()),
 		crowdedAt: min(defaultCrowdedAt, opts.MaxPending/2),
 		ready:     make(chan struct{}),
 		stop:      make(chan struct{}),
@@ -88,7 +93,8 @@ func New(o Options) (*Broker, error) {
 	if b.name == "" {
 		b.name = b.id
 	}
-	b.live.Store(newLive(&opts))
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	b.live.Store(newLive(&opts, nil))
 	b.mu.conns = make(map[uint64]*conn)
 	return b, nil
 }
@@ -132,6 +138,9 @@ func (b *Broker) Start() error {
 	close(b.ready)
 	return nil
 }
+
+// passwordWorkers returns how many passwords may be checked at a time: a quarter of the processors, so that messages go on.
+func passwordWorkers() int { return max(1, runtime.GOMAXPROCS(0)/4) }
 
 // turnWheel is the goroutine of the wheel.
 func (b *Broker) turnWheel() {
@@ -241,7 +250,10 @@ type Stats struct {
 // Stats returns a snapshot. Cost: O(connections). Locks: takes b.mu, then out.mu of one connection after the other.
 func (b *Broker) Stats() Stats {
 	s := Stats{
-		TotalConnections: b.total.Load(), SlowConsumers: b.slowConsumers.Load(), Subscriptions: int64(b.global.index.Count()),
+		TotalConnections: b.total.Load(), SlowConsumers: b.slowConsumers.Load(),
+	}
+	for _, a := range b.live.Load().authority.accounts {
+		s.Subscriptions += int64(a.index.Count())
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

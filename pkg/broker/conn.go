@@ -15,30 +15,34 @@ import (
 // It is served by at most one goroutine at a time (serve). While it is parked there is none, and an event of the
 // poller starts one. Any goroutine may queue output for it and close it.
 type conn struct {
-	id      uint64   // cid; set by newConn, never written again
-	b       *Broker  // as above
-	account *account // as above
-	net     net.Conn // as above
-	raw     rawSocket
+	id  uint64   // cid; set by newConn, never written again
+	b   *Broker  // as above
+	net net.Conn // as above
+	raw rawSocket
 
-	in     input // the serving goroutine's
-	client       // what CONNECT said; the serving goroutine's
-	timer  timer // the wheel's
+	in     input                 // the serving goroutine's
+	client                       // what CONNECT said; the serving goroutine's
+	timer  timer                 // the wheel's
+	login  atomic.Pointer[login] // nil: there is nothing to remember. Stored before c is served, and under subs.mu
 
 	// Any goroutine.
-	headers   atomic.Bool  // wants HMSG; stored by the serving goroutine
-	many      atomic.Bool  // has had more than one subscription at a time
-	takesInfo atomic.Bool  // has said in CONNECT that it understands INFO at any time
-	greeting  atomic.Int32 // whether the PONG after CONNECT is still to come, see info.go
-	pings     atomic.Int32 // PINGs not answered
-	spared    atomic.Bool  // a PING was left out, see wake
-	seen      atomic.Int64 // tick of the wheel at the last batch
+	identity  atomic.Pointer[identity] // who it is; nil: it has not shown its credentials. Stored under subs.mu
+	watched   atomic.Bool              // every message has to be looked at before it is queued, see mayReceive
+	headers   atomic.Bool              // wants HMSG; stored by the serving goroutine
+	many      atomic.Bool              // has had more than one subscription at a time
+	takesInfo atomic.Bool              // has said in CONNECT that it understands INFO at any time
+	greeting  atomic.Int32             // whether the PONG after CONNECT is still to come, see info.go
+	pings     atomic.Int32             // PINGs not answered
+	spared    atomic.Bool              // a PING was left out, see wake
+	seen      atomic.Int64             // tick of the wheel at the last batch
 	serving   atomic.Uint32
 	ending    atomic.Pointer[closeReason] // why it closes; nil: it does not
 	received  struct{ messages, bytes atomic.Int64 }
 
-	subs subscriptions
-	out  outbound
+	subs    subscriptions
+	left    bool // its account; guarded by subs.mu
+	replies replies
+	out     outbound
 }
 
 // client is what a connection has said in CONNECT. docs/spec/client-protocol.md §3.
@@ -62,7 +66,7 @@ const (
 
 // newConn returns a connection over nc with the next cid. It is not registered yet.
 func newConn(b *Broker, nc net.Conn) *conn {
-	c := &conn{id: b.lastID.Add(1), b: b, account: b.global, net: nc}
+	c := &conn{id: b.lastID.Add(1), b: b, net: nc}
 	c.raw, _ = newRawSocket(nc)
 	c.client = client{verbose: true, pedantic: true, echo: true} // docs/spec/client-protocol.md §3
 	return c
@@ -165,17 +169,30 @@ func (c *conn) tooSlow() {
 // Locks: takes c.subs.mu, the index's, the wheel's and b.mu, one after the other.
 func (c *conn) cleanUp() {
 	c.in.drop(c.b)
+	c.stopAwaiting()
 	c.b.wheel.remove(c)
-	for _, s := range c.subs.takeAll() {
-		c.out.mu.Lock()
-		s.closed = true
-		c.out.mu.Unlock()
-		c.account.index.Remove(s.subject, s.queue, s)
-	}
+	c.leave()
 	c.b.forget(c)
 	if reason := c.ending.Load(); c.b.live.Load().debugOn {
 		c.log(zerolog.DebugLevel).Msg("Client connection closed: " + string(*reason))
 	}
+}
+
+// leave takes c and its subscriptions out of its account. A second call does nothing. Locks: takes c.subs.mu, below it
+// c.out.mu and the index's.
+func (c *conn) leave() {
+	c.subs.mu.Lock()
+	defer c.subs.mu.Unlock()
+	id := c.identity.Load()
+	if id == nil || c.left {
+		return
+	}
+	c.left = true
+	for _, s := range c.subs.takeAllLocked() {
+		c.closeSubscription(s)
+		id.account.removeSubscription(s)
+	}
+	id.account.clients.Add(-1)
 }
 
 // prefix is what stands in front of log lines about c (docs/spec/cli.md §8.4).

@@ -255,6 +255,11 @@ func (c *conn) batch() {
 	w.refresh()
 	c.noteActivity()
 	for w.start < w.end && !c.ended() {
+		if c.identity.Load() == nil && c.locked(w.in[w.start]) {
+			c.breakIn(w)
+			c.hangUp(w)
+			return
+		}
 		op, n, err := w.parser.Next(w.in[w.start:w.end])
 		if err != nil {
 			c.refuse(w, err)
@@ -266,7 +271,9 @@ func (c *conn) batch() {
 			c.peek(w)
 			break
 		}
-		if !c.dispatch(w, op) {
+		open := c.dispatch(w, op)
+		w = c.in.w // CONNECT may have given the other one back
+		if !open {
 			c.hangUp(w)
 			return
 		}

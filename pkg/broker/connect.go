@@ -45,13 +45,18 @@ func (c *conn) connect(w *worker) bool {
 		return c.fail(w, errTextParser, reasonParseError)
 	}
 	w.seal()
-	w.run.forget() // echo and headers decide who is in a run
+	w.run.forget() // echo, headers and permissions decide who is in a run
 	c.remember(&o)
 	switch {
 	case o.Account != "" || o.NewAccount:
 		// The account follows from the user; asking for another one is not allowed.
 		c.errorf("Authorization Error")
 		return c.fail(w, errTextAuthorization, reasonAuthorization)
+	case !c.authenticate(&o):
+		return false
+	}
+	w = c.in.w // authenticate may have given the other one back
+	switch {
 	case o.Protocol != 0 && o.Protocol != 1:
 		return c.fail(w, errTextClientProtocol, reasonClientProtocol)
 	case o.NoResponders && !o.Headers:
@@ -87,6 +92,10 @@ func (c *conn) connectOptions() connectOptions {
 	o := connectOptions{
 		Verbose: c.verbose, Pedantic: c.pedantic, Echo: c.echo, Protocol: c.protocol,
 		Headers: c.headers.Load(), NoResponders: c.noResponders,
+	}
+	if l := c.login.Load(); l != nil {
+		shown := &l.shown
+		o.User, o.Pass, o.AuthToken, o.NKey, o.Sig = shown.user, shown.password, shown.token, shown.nkey, shown.signature
 	}
 	if c.about != nil {
 		o.Name, o.Lang, o.Version = c.about.name, c.about.lang, c.about.version

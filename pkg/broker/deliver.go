@@ -76,7 +76,7 @@ func (w *worker) deliverGroup(c *conn, m message, members []*subscription) bool 
 // deliverTo queues m for s alone and reports whether it could.
 func (w *worker) deliverTo(c *conn, m message, s *subscription) bool {
 	to := s.conn
-	if to == c && !c.echo {
+	if to == c && !c.echo || to.watched.Load() && !to.mayReceive(m, s) {
 		return false
 	}
 	segment := w.room(aside, encodedSize(m, s.sid))

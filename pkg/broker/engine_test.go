@@ -56,6 +56,7 @@ func (e *engine) connect(path, lines string) *conn {
 		_ = server.Close()
 	})
 	c := newConn(e.Broker, server)
+	c.prepareLogin()
 	c.raw = rawSocket{sinkSocket{file.Fd()}}
 	e.feed(c, lines)
 	return c

@@ -71,7 +71,7 @@ func TestDeliverAllocs(t *testing.T) {
 	m := message{&w.parser.Event, false}
 	deliver := func() {
 		for range 10 {
-			if !w.deliver(publisher, m, w.reader.Match(e.global.index, m.Subject)) {
+			if !w.deliver(publisher, m, w.reader.Match(e.live.Load().authority.accounts[globalAccount].index, m.Subject)) {
 				t.Fatal("nobody took the message")
 			}
 		}
@@ -142,7 +142,7 @@ func BenchmarkDeliver(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			for n := range b.N {
-				w.deliver(publisher, m, w.reader.Match(e.global.index, m.Subject))
+				w.deliver(publisher, m, w.reader.Match(e.live.Load().authority.accounts[globalAccount].index, m.Subject))
 				if n%10 == 9 {
 					w.finish(publisher)
 				}

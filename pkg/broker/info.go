@@ -22,6 +22,7 @@ type serverInfo struct {
 	AuthRequired bool   `json:"auth_required"`
 	TLSRequired  bool   `json:"tls_required"`
 	TLSVerify    bool   `json:"tls_verify"`
+	TLSAvailable bool   `json:"tls_available,omitempty"`
 	MaxPayload   int64  `json:"max_payload"`
 }
 
@@ -41,6 +42,10 @@ func newInfoTemplate(b *Broker, o *Options, host string, port int) infoTemplate 
 	info := serverInfo{
 		ServerID: b.id, ServerName: b.name, Version: o.Version, Proto: 1, GitCommit: o.GitCommit, Go: runtime.Version(),
 		Host: host, Port: port, Headers: true, MaxPayload: o.MaxPayload,
+		AuthRequired: o.Auth != nil && o.Auth.NoAuthUser == "",
+	}
+	if o.TLS != nil {
+		info.TLSRequired, info.TLSAvailable, info.TLSVerify = !o.TLS.AllowNonTLS, o.TLS.AllowNonTLS, o.TLS.verifies()
 	}
 	text, err := json.Marshal(info)
 	if err != nil {
@@ -64,6 +69,11 @@ func (t infoTemplate) appendTo(dst []byte, c *conn, lameDuck bool) []byte {
 	if tcp, ok := c.net.RemoteAddr().(*net.TCPAddr); ok {
 		dst = append(dst, `,"client_ip":"`...)
 		dst = append(dst, tcp.IP.String()...)
+		dst = append(dst, '"')
+	}
+	if l := c.login.Load(); l != nil && l.nonce != "" {
+		dst = append(dst, `,"nonce":"`...)
+		dst = append(dst, l.nonce...)
 		dst = append(dst, '"')
 	}
 	if lameDuck {

@@ -54,8 +54,21 @@ func (b *Broker) acceptLoop(listener net.Listener) {
 
 // admit greets a new client and serves it in a goroutine of its own, or turns it away.
 func (b *Broker) admit(nc net.Conn) {
+	o := b.live.Load()
+	var secure *secureConn
+	if o.TLS != nil {
+		secure = newSecureConn(nc)
+		nc = secure
+	}
 	c := newConn(b, nc)
+	if secure != nil {
+		c.hold()
+	}
 	switch err := b.register(c); {
+	case errors.Is(err, errMaxConnections) && secure != nil:
+		_ = nc.Close() // it would have to shake hands first
+		c.errorf("%s", errTextMaxConnections)
+		return
 	case errors.Is(err, errMaxConnections):
 		b.turnAway(c)
 		return
@@ -63,15 +76,27 @@ func (b *Broker) admit(nc net.Conn) {
 		_ = nc.Close() // the server stops; nobody reads an error
 		return
 	}
+	if secure != nil {
+		b.begin(c)
+		go c.serveSecure(secure, o)
+		return
+	}
 	b.greet(c)
+}
+
+// begin is the start of the life of c, which is registered.
+func (b *Broker) begin(c *conn) {
+	b.total.Add(1)
+	c.log(zerolog.DebugLevel).Msg("Client connection created")
+	c.prepareLogin()
 }
 
 // greet sends INFO to c, which is registered, and starts to serve it.
 func (b *Broker) greet(c *conn) {
-	b.total.Add(1)
-	c.log(zerolog.DebugLevel).Msg("Client connection created")
+	b.begin(c)
 	b.wheel.add(c)
 	b.tell(func(w *worker) { w.sayInfo(c, false) })
+	c.awaitCredentials()
 	go c.serve()
 }
 

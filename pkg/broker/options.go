@@ -84,6 +84,13 @@ type Options struct {
 	// means DefaultLameDuckGracePeriod; it is less than LameDuckDuration.
 	LameDuckGracePeriod time.Duration
 
+	// Auth says who may connect. Nil lets everybody do everything.
+	Auth *Auth
+	// Accounts are the accounts that users may belong to, besides the global one.
+	Accounts []Account
+	// TLS switches TLS on for clients. Nil: off. It does not count for InProcessConn.
+	TLS *TLSOptions
+
 	// Logger receives the broker's events. The zero value discards them. Events about a connection
 	// carry the field FieldConn. Trace level logs every protocol line and costs accordingly.
 	Logger zerolog.Logger
@@ -151,6 +158,9 @@ func (o *Options) Validate() error {
 	if strings.ContainsAny(d.ServerName, " \t\r\n") {
 		bad("server_name %q contains blanks; use one word", d.ServerName)
 	}
+	validateAccounts(d.Accounts, bad)
+	d.Auth.validate(d.Accounts, bad)
+	d.TLS.validate(d.Auth, bad)
 	if len(errs) == 0 {
 		return nil
 	}

@@ -26,12 +26,17 @@ func (c *conn) publish(w *worker, op wire.Op) bool {
 		c.refusePublish(w, m.Subject)
 		return true
 	}
+	id := c.identity.Load()
+	if id.rules != nil && !c.mayPublish(w, id.rules, m.Subject) {
+		c.refusePublish(w, m.Subject)
+		return true
+	}
 	if c.pedantic || c.verbose {
 		if !c.checkPublish(w, m.Subject) {
 			return true
 		}
 	}
-	taken := w.deliver(c, m, w.reader.Match(c.account.index, m.Subject))
+	taken := w.deliver(c, m, w.reader.Match(id.account.index, m.Subject))
 	if !taken && c.noResponders && len(m.Reply) > 0 {
 		c.tellNoResponders(w, m)
 	}
@@ -63,7 +68,7 @@ func (c *conn) peek(w *worker) {
 // (docs/spec/client-protocol.md §12.1).
 func (c *conn) refusePublish(w *worker, text []byte) {
 	w.sayErr(c, errTextPublishPermission+strconv.Quote(string(text)))
-	c.errorf("Publish Violation - Subject %q", text)
+	c.errorf("Publish Violation - %sSubject %q", c.userForLog(), text)
 }
 
 // tellNoResponders tells c that nobody took m, if it has a plain subscription on the reply subject.
@@ -101,7 +106,7 @@ const (
 
 // subscribedTo returns the first plain subscription of c that matches text, nil if there is none.
 func (c *conn) subscribedTo(w *worker, text []byte) *subscription {
-	for _, s := range w.reader.Match(c.account.index, text).Plain {
+	for _, s := range w.reader.Match(c.identity.Load().account.index, text).Plain {
 		if s.conn == c {
 			return s
 		}

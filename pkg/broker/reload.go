@@ -14,11 +14,17 @@ type live struct {
 	debugOn bool
 	traceOn bool
 	info    infoTemplate
+
+	authority *authority
+	secure    *secureSettings // nil: no TLS
 }
 
-// newLive returns o, which has its defaults, without INFO.
-func newLive(o *Options) *live {
-	return &live{Options: *o, debugOn: o.Logger.Debug().Enabled(), traceOn: o.Logger.Trace().Enabled()}
+// newLive returns o, which has its defaults, without INFO. Accounts of before go on; it may be nil.
+func newLive(o *Options, before *authority) *live {
+	return &live{
+		Options: *o, debugOn: o.Logger.Debug().Enabled(), traceOn: o.Logger.Trace().Enabled(),
+		authority: newAuthority(o, before), secure: newSecureSettings(o.TLS),
+	}
 }
 
 // ErrNotReloadable is wrapped by the error of Reload for options that need a new broker.
@@ -40,8 +46,8 @@ func (b *Broker) Reload(o Options) error {
 	}
 	b.reloading.Lock()
 	defer b.reloading.Unlock()
-	next := newLive(ptr(o.withDefaults()))
 	before := b.live.Load()
+	next := newLive(ptr(o.withDefaults()), before.authority)
 	if err := before.refuse(&next.Options); err != nil {
 		return err
 	}
@@ -65,6 +71,7 @@ func (b *Broker) Reload(o Options) error {
 			}
 		})
 	}
+	b.recheck(next.authority)
 	b.closeSurplus(next.MaxConnections)
 	return nil
 }

@@ -39,7 +39,7 @@ type class struct {
 
 // begin starts a run of messages from c to r and reports whether r can be served this way: no queue groups, no
 // subscription that counts its messages, no connection twice (it would get its messages out of order), none that
-// wants no echo, few classes.
+// wants no echo or whose messages have to be looked at, few classes.
 func (u *run) begin(w *worker, c *conn, r *matches) bool {
 	u.forget()
 	if len(r.Queues) > 0 || !r.Stable() || w.live.traceOn {
@@ -65,7 +65,7 @@ func (u *run) begin(w *worker, c *conn, r *matches) bool {
 func (u *run) classify(w *worker, c *conn, subs []*subscription) bool {
 	unique := len(subs) == 1
 	for _, s := range subs {
-		if s.max.Load() != 0 || s.conn == c && !c.echo {
+		if s.max.Load() != 0 || s.conn == c && !c.echo || s.conn.watched.Load() {
 			return false
 		}
 		if !unique && s.conn.many.Load() && w.seenBefore(s.conn) {

@@ -35,12 +35,14 @@ func (b *Broker) beginShutdown() {
 		return
 	case created:
 		close(b.stop)
+		b.cancel()
 		close(b.done)
 		return
 	case running, draining:
 	}
 	b.live.Load().Logger.Info().Msg("Initiating Shutdown...")
 	close(b.stop)
+	b.cancel()
 	if empty {
 		close(b.emptied)
 	}

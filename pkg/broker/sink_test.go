@@ -39,6 +39,7 @@ func newBench(t testing.TB, o Options) *bench {
 // connect returns a connection that has sent input.
 func (x *bench) connect(input string) *conn {
 	c := newConn(x.b, sink{})
+	c.prepareLogin()
 	raw, err := x.null.SyscallConn()
 	if err != nil {
 		x.t.Fatal(err)

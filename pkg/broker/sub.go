@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/natsd/natsd/internal/subject"
+	"github.com/natsd/natsd/internal/wire"
 )
 
 // subscription is one SUB of one connection.
@@ -68,10 +69,8 @@ func (subs *subscriptions) addLocked(s *subscription) {
 	}
 }
 
-// remove takes s out and reports whether it was there. Locks: takes subs.mu.
-func (subs *subscriptions) remove(s *subscription) bool {
-	subs.mu.Lock()
-	defer subs.mu.Unlock()
+// removeLocked takes s out and reports whether it was there. Locks: needs subs.mu.
+func (subs *subscriptions) removeLocked(s *subscription) bool {
 	if subs.mu.bySID != nil {
 		if subs.mu.bySID[s.sid] != s {
 			return false
@@ -87,14 +86,18 @@ func (subs *subscriptions) remove(s *subscription) bool {
 	return true
 }
 
-// takeAll empties subs and returns what was there. Locks: takes subs.mu.
-func (subs *subscriptions) takeAll() []*subscription {
-	subs.mu.Lock()
-	defer subs.mu.Unlock()
-	all := subs.mu.list
+// allLocked returns all subscriptions in memory of the caller's. Locks: needs subs.mu.
+func (subs *subscriptions) allLocked() []*subscription {
+	all := slices.Clone(subs.mu.list)
 	for _, s := range subs.mu.bySID {
 		all = append(all, s)
 	}
+	return all
+}
+
+// takeAllLocked empties subs and returns what was there. Locks: needs subs.mu.
+func (subs *subscriptions) takeAllLocked() []*subscription {
+	all := subs.allLocked()
 	subs.mu.list, subs.mu.bySID = nil, nil
 	return all
 }
@@ -107,24 +110,71 @@ func (c *conn) subscribe(w *worker) {
 		return
 	}
 	w.seal()
-	c.subs.mu.Lock()
-	known := c.subs.findLocked(e.SID) != nil
-	count := c.subs.countLocked()
-	if limit := c.b.live.Load().MaxSubscriptions; !known && limit > 0 && count >= limit {
-		c.subs.mu.Unlock()
+	switch c.addSubscription(e) {
+	case subscriptionDenied:
+		c.refuseSubscribe(w, string(e.Subject), string(e.Queue), string(e.SID))
+	case subscriptionTooMany:
 		w.sayErr(c, errTextMaxSubscriptions)
-		return
+	case subscriptionMade:
+		c.acknowledge(w)
 	}
-	if !known {
-		if count > 0 {
-			c.many.Store(true) // before anybody can match the second one, see run.classify
-		}
-		s := &subscription{conn: c, queue: string(e.Queue), sid: string(e.SID)}
-		c.subs.addLocked(s)
-		s.subject = c.account.index.Insert(e.Subject, s.queue, s)
+}
+
+// What became of a SUB.
+type subscribeOutcome uint8
+
+const (
+	subscriptionMade subscribeOutcome = iota // or its sid was in use, which is as good
+	subscriptionDenied
+	subscriptionTooMany
+)
+
+// addSubscription makes the subscription that e asks for, if it is allowed. Permissions and index go together, so that
+// a reload sees it or it sees the reload. Locks: takes c.subs.mu, below it the index's.
+func (c *conn) addSubscription(e *wire.Event) subscribeOutcome {
+	c.subs.mu.Lock()
+	defer c.subs.mu.Unlock()
+	id := c.identity.Load()
+	if id.rules != nil && !id.rules.Subscribe(string(e.Subject), string(e.Queue)).Allowed {
+		return subscriptionDenied
 	}
-	c.subs.mu.Unlock()
-	c.acknowledge(w)
+	if c.subs.findLocked(e.SID) != nil {
+		return subscriptionMade
+	}
+	count := c.subs.countLocked()
+	if full(int64(count), c.b.live.Load().MaxSubscriptions) || full(id.account.subscriptions.Load(), id.account.limits.Load().MaxSubscriptions) {
+		return subscriptionTooMany
+	}
+	if count > 0 {
+		c.many.Store(true) // before anybody can match the second one, see run.classify
+	}
+	s := &subscription{conn: c, queue: string(e.Queue), sid: string(e.SID)}
+	if id.rules.Filters(string(e.Subject), s.queue) {
+		c.watched.Store(true) // likewise
+	}
+	c.subs.addLocked(s)
+	s.subject = id.account.index.Insert(e.Subject, s.queue, s)
+	id.account.subscriptions.Add(1)
+	return subscriptionMade
+}
+
+// addSubscription adds s, which is not new, under its subject.
+func (a *account) addSubscription(s *subscription, text string) {
+	_ = a.index.Insert([]byte(text), s.queue, s) // it keeps its own copy of the text
+	a.subscriptions.Add(1)
+}
+
+// removeSubscription takes s out of a, where it is.
+func (a *account) removeSubscription(s *subscription) {
+	a.index.Remove(s.subject, s.queue, s)
+	a.subscriptions.Add(-1)
+}
+
+// closeSubscription makes s, a subscription of c, take nothing any more. Locks: takes c.out.mu.
+func (c *conn) closeSubscription(s *subscription) {
+	c.out.mu.Lock()
+	s.closed = true
+	c.out.mu.Unlock()
 }
 
 // unsubscribeSID handles UNSUB. Spec: docs/spec/client-protocol.md §7.
@@ -147,13 +197,12 @@ func (c *conn) unsubscribeSID(w *worker) {
 }
 
 // unsubscribe ends s, a subscription of c. A second call does nothing. Any goroutine may call it.
-// Locks: takes c.subs.mu, c.out.mu and the index's, one after the other.
+// Locks: takes c.subs.mu, below it c.out.mu and the index's, one after the other.
 func (c *conn) unsubscribe(s *subscription) {
-	if !c.subs.remove(s) {
-		return
+	c.subs.mu.Lock()
+	defer c.subs.mu.Unlock()
+	if c.subs.removeLocked(s) {
+		c.closeSubscription(s)
+		c.identity.Load().account.removeSubscription(s)
 	}
-	c.out.mu.Lock()
-	s.closed = true
-	c.out.mu.Unlock()
-	c.account.index.Remove(s.subject, s.queue, s)
 }

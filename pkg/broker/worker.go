@@ -31,9 +31,10 @@ type worker struct {
 	spare    [][]span
 	members  map[*conn]struct{} // see run.prepare
 
-	live     *live // options, as of the beginning of the batch
-	received tally // of this batch
-	io       socketIO
+	live      *live // options, as of the beginning of the batch
+	permitted permitted
+	received  tally // of this batch
+	io        socketIO
 }
 
 // newWorker returns a worker for b.

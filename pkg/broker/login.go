@@ -1,0 +1,243 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// login is what a connection keeps about how its client became somebody. It exists only where there is something to keep.
+type login struct {
+	nonce       string      // that its INFO showed; empty: none. Set before it is served, like certificate and key
+	certificate []string    // the names in the certificate of the client; nil: none, or they do not count
+	key         string      // SHA-256 of the public key in it
+	timer       *time.Timer // cuts a client that shows nothing in time; nil: it has
+	shown       credentials // in the last CONNECT that was accepted; a reload checks them again. Guarded by subs.mu.
+}
+
+// loginOf returns the login of c, a new one if there is none. Before c is served, or with subs.mu.
+func (c *conn) loginOf() *login {
+	l := c.login.Load()
+	if l == nil {
+		l = &login{}
+		c.login.Store(l)
+	}
+	return l
+}
+
+// prepareLogin makes c, which is registered and not served yet, somebody without credentials if that is allowed, and
+// gives it a nonce if it may need one.
+func (c *conn) prepareLogin() {
+	a := c.b.live.Load().authority
+	if a.asksForSignature() {
+		c.loginOf().nonce = newNonce()
+	}
+	if !a.open() || !c.kindAllowed(a.anonymous) {
+		return
+	}
+	c.become(a.anonymous, nil)
+	if now := c.b.live.Load().authority; now != a {
+		c.b.recheckConn(c, now, make(map[credentialsKey]*identity)) // a reload came between, and did not see c
+	}
+}
+
+// kindAllowed reports whether id may connect the way that c did.
+func (c *conn) kindAllowed(id *identity) bool {
+	if len(id.connections) == 0 {
+		return true
+	}
+	for _, kind := range id.connections {
+		if kind == c.kind() {
+			return true
+		}
+	}
+	return false
+}
+
+// kind returns the way in which c is connected.
+func (c *conn) kind() ConnectionType {
+	if _, tcp := c.net.RemoteAddr().(*net.TCPAddr); tcp {
+		return ConnectionStandard
+	}
+	return ConnectionInProcess
+}
+
+// awaitCredentials starts the time that a client has to show its credentials, if it must.
+// Source: docs/spec/client-protocol.md §10.1.
+func (c *conn) awaitCredentials() {
+	if c.identity.Load() != nil {
+		return
+	}
+	l := c.loginOf()
+	l.timer = time.AfterFunc(c.b.live.Load().authority.timeout, func() {
+		if c.identity.Load() == nil && !c.ended() {
+			c.log(zerolog.DebugLevel).Msg(errTextAuthTimeout)
+			c.closeAfterText(errTextAuthTimeout, reasonAuthTimeout)
+		}
+	})
+}
+
+// stopAwaiting stops the time that awaitCredentials started.
+func (c *conn) stopAwaiting() {
+	if l := c.login.Load(); l != nil && l.timer != nil {
+		l.timer.Stop()
+		l.timer = nil
+	}
+}
+
+// locked reports whether an operation is none that c, which is nobody yet, may do: only CONNECT is, and the first byte
+// tells (docs/spec/client-protocol.md §3, last paragraph).
+func (c *conn) locked(first byte) bool { return first|0x20 != 'c' }
+
+// breakIn answers a client that did something else before it showed its credentials.
+func (c *conn) breakIn(w *worker) {
+	c.errorf("Authorization Error")
+	c.fail(w, errTextAuthorization, reasonAuthorization)
+}
+
+// credentialsIn returns what o shows.
+func (c *conn) credentialsIn(o *connectOptions) credentials {
+	shown := credentials{user: o.User, password: o.Pass, token: o.AuthToken, nkey: o.NKey, signature: o.Sig}
+	if l := c.login.Load(); l != nil {
+		shown.nonce, shown.certificate = l.nonce, l.certificate
+	}
+	return shown
+}
+
+// authenticate makes c who its credentials say, and reports whether that was possible; otherwise c ends. It may take
+// long, and then gives the worker back meanwhile: c.in.w is another one afterwards.
+func (c *conn) authenticate(o *connectOptions) bool {
+	c.stopAwaiting()
+	shown := c.credentialsIn(o)
+	waited := false
+	beforeWait := func() {
+		if !waited {
+			waited = true
+			w := c.in.w
+			w.finish(c)
+			w.crowded = nil
+			c.in.giveBack(c.b)
+		}
+	}
+	for {
+		a := c.b.live.Load().authority
+		ctx, cancel := context.WithTimeout(c.b.ctx, max(a.timeout, time.Millisecond))
+		id, err := a.check(ctx, c.b.passwords, c.place(), c.kind(), &shown, beforeWait)
+		cancel()
+		if waited {
+			c.in.borrow(c.b)
+			waited = false
+		}
+		if err != nil {
+			c.turnOut(err, a, &shown)
+			return false
+		}
+		if c.b.live.Load().authority != a {
+			continue // a reload came between, and did not see c
+		}
+		if !c.admitAs(id, &shown) {
+			return false
+		}
+		if c.b.live.Load().authority == a {
+			return true
+		}
+	}
+}
+
+// place is where c comes from, for taking turns: the address without the port.
+func (c *conn) place() string {
+	if tcp, ok := c.net.RemoteAddr().(*net.TCPAddr); ok {
+		return tcp.IP.String()
+	}
+	return ""
+}
+
+// turnOut ends c, whose credentials were not accepted.
+func (c *conn) turnOut(err error, a *authority, shown *credentials) {
+	if !errors.Is(err, errUnauthorized) {
+		c.log(zerolog.DebugLevel).Msg(errTextAuthTimeout)
+		c.fail(c.in.w, errTextAuthTimeout, reasonAuthTimeout)
+		return
+	}
+	switch {
+	case shown.nkey != "":
+		c.errorf("Authorization Error - Nkey %q", shown.nkey)
+	case a.listed:
+		c.errorf("Authorization Error - User %q", shown.user)
+	default:
+		c.errorf("Authorization Error")
+	}
+	c.fail(c.in.w, errTextAuthorization, reasonAuthorization)
+}
+
+// admitAs makes c id, if the account of id takes another client, and tells it what it may not be subscribed to any more.
+// A false ends c.
+func (c *conn) admitAs(id *identity, shown *credentials) bool {
+	dropped, admitted := c.become(id, shown)
+	if !admitted {
+		c.errorf("Maximum Account Active Connections Exceeded")
+		return c.fail(c.in.w, errTextAccountConnections, reasonAccountConnections)
+	}
+	c.tellDropped(c.in.w, id, dropped)
+	return true
+}
+
+// become makes c id and returns the subscriptions that id must not have, which have ended. Those that stay move to the
+// account of id. False means that the account is full, and nothing has changed. Any goroutine.
+// Locks: takes c.subs.mu, below it c.out.mu and the indexes'.
+func (c *conn) become(id *identity, shown *credentials) (dropped []*subscription, admitted bool) {
+	c.subs.mu.Lock()
+	defer c.subs.mu.Unlock()
+	before := c.identity.Load()
+	if c.left {
+		return nil, true // it has gone
+	}
+	moved := before == nil || before.account != id.account
+	if moved {
+		if limits := id.account.limits.Load(); full(id.account.clients.Load(), limits.MaxConnections) {
+			return nil, false
+		}
+		id.account.clients.Add(1)
+		if before != nil {
+			before.account.clients.Add(-1)
+		}
+	}
+	if shown != nil && !(shown.none() && c.login.Load() == nil) {
+		c.loginOf().shown = *shown
+	}
+	watched := id.rules.Responses() != nil
+	for _, s := range c.subs.allLocked() {
+		if !id.rules.Subscribe(s.subject, s.queue).Allowed {
+			dropped = append(dropped, s)
+			continue
+		}
+		watched = watched || id.rules.Filters(s.subject, s.queue)
+		if moved && before != nil {
+			before.account.removeSubscription(s)
+			id.account.addSubscription(s, s.subject)
+		}
+	}
+	c.watched.Store(watched)
+	for _, s := range dropped {
+		c.subs.removeLocked(s)
+		c.closeSubscription(s)
+		before.account.removeSubscription(s)
+	}
+	c.identity.Store(id)
+	return dropped, true
+}
+
+// tellDropped tells c which subscriptions it lost. Source: docs/spec/client-protocol.md §12.1, docs/spec/config.md C3.
+func (c *conn) tellDropped(w *worker, id *identity, dropped []*subscription) {
+	for _, s := range dropped {
+		c.noticef("Removed sub %q for user %q - not authorized", s.subject, id.name)
+		if s.queue != "" {
+			w.sayErr(c, subscribeViolation(s.subject, s.queue)+" (sid \""+s.sid+"\")")
+			continue
+		}
+		w.sayErr(c, subscribeViolation(s.subject, "")+" (sid "+s.sid+")")
+	}
+}

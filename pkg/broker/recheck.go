@@ -1,0 +1,88 @@
+package broker
+
+import (
+	"context"
+	"errors"
+)
+
+// recheck makes every connection who it is under a new authority. Clients whose credentials do not count any more are
+// closed with an error, those whose account changed without one, and the others are under their new permissions at once.
+// Source: docs/spec/config.md C3.
+//
+// The new authority is stored before: a connection that shows its credentials meanwhile sees it itself.
+func (b *Broker) recheck(a *authority) {
+	verdicts := make(map[credentialsKey]*identity)
+	for _, c := range b.connections() {
+		b.recheckConn(c, a, verdicts)
+	}
+}
+
+// credentialsKey is what one verdict is good for.
+type credentialsKey struct {
+	before *identity
+	shown  [3]string // user, password, token
+	kind   ConnectionType
+}
+
+// recheckConn makes c who it is under a.
+func (b *Broker) recheckConn(c *conn, a *authority, verdicts map[credentialsKey]*identity) {
+	before := c.identity.Load()
+	if s := b.live.Load().secure; s != nil && !s.stillPinned(c) {
+		c.closeAfterFlush(reasonAccountChanged)
+		return
+	}
+	if before == nil {
+		if id := a.anonymous; id != nil && !a.required {
+			c.become(id, nil) // it need not show anything any more
+		}
+		return
+	}
+	c.subs.mu.Lock()
+	shown := credentials{}
+	if l := c.login.Load(); l != nil {
+		shown = l.shown
+	}
+	c.subs.mu.Unlock()
+	key := credentialsKey{before, [3]string{shown.user, shown.password, shown.token}, c.kind()}
+	id, known := verdicts[key]
+	if !known || len(shown.certificate) > 0 {
+		id = b.recheckIdentity(c, a, before, &shown)
+		verdicts[key] = id
+	}
+	switch {
+	case id == nil:
+		c.errorf("Authorization Error")
+		c.closeAfterText(errTextAuthorization, reasonAuthorization)
+	case id.account != before.account:
+		c.closeAfterFlush(reasonAccountChanged)
+	default:
+		dropped, _ := c.become(id, nil)
+		if len(dropped) > 0 {
+			b.tell(func(w *worker) { c.tellDropped(w, id, dropped) })
+		}
+	}
+}
+
+// recheckIdentity returns who c, which was before, is under a; nil if nobody.
+func (b *Broker) recheckIdentity(c *conn, a *authority, before *identity, shown *credentials) *identity {
+	if shown.signature != "" && before.name == shown.nkey {
+		// The signature was right; what counts is whether the key still does.
+		if id := a.keys[shown.nkey]; id != nil && c.kindAllowed(id) {
+			return id
+		}
+		return nil
+	}
+	if id := a.users[before.name]; id != nil && before.name == shown.user && id.secret == before.secret && c.kindAllowed(id) && !a.mapped {
+		return id // neither the name nor the password has changed
+	}
+	ctx, cancel := context.WithTimeout(b.ctx, max(a.timeout, DefaultAuthTimeout))
+	defer cancel()
+	id, err := a.check(ctx, b.passwords, "", c.kind(), shown, func() {})
+	if errors.Is(err, context.DeadlineExceeded) {
+		c.errorf("the password could not be checked again in time")
+	}
+	if err != nil {
+		return nil
+	}
+	return id
+}
