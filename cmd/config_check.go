@@ -50,7 +50,7 @@ func newConfigCheckCmd(f *Factory) *cobra.Command {
 func checkFiles(f *Factory, files []string, flags []config.GivenFlag, asJSON bool) error {
 	valid := true
 	for _, name := range files {
-		result := config.Load(config.Input{File: name, Stdin: f.Streams.In, Environ: f.Environ, Flags: flags, Strict: true})
+		result := config.Load(config.Input{File: name, Stdin: f.Streams.In, Environ: f.Environ, Flags: flags, Certificates: true, Strict: true})
 		valid = valid && result.Err() == nil
 		var err error
 		if asJSON {

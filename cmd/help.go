@@ -123,6 +123,9 @@ func writeFlags(w io.Writer, c *cobra.Command) {
 		groups[heading].AddFlag(&shown)
 	})
 	for _, heading := range headings {
+		if !groups[heading].HasAvailableFlags() {
+			continue
+		}
 		_, _ = fmt.Fprintf(w, "\n%s:\n%s", heading, groups[heading].FlagUsages())
 	}
 }

@@ -1,11 +1,11 @@
 package cmd
 
 import (
-	"crypto/tls"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
+
+	"github.com/natsd/natsd/internal/tlsconfig"
 )
 
 const helpTLSExample = `An example of a TLS configuration:
@@ -24,17 +24,9 @@ const helpTLSExample = `An example of a TLS configuration:
   }
 `
 
-// curveNames are the names of curves in a configuration (docs/spec/config.md B4).
-var curveNames = []string{"CurveP256", "CurveP384", "CurveP521", "X25519"}
-
 // writeHelpTLS prints what --help_tls shows. Source: docs/spec/cli.md §4, last paragraph.
 func writeHelpTLS(w io.Writer) error {
-	var names []string
-	for _, suite := range slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites()) {
-		names = append(names, suite.Name)
-	}
-	slices.Sort(names)
 	_, err := fmt.Fprintf(w, "%s\nNames of cipher suites:\n\n  %s\n\nNames of curves:\n\n  %s\n",
-		helpTLSExample, strings.Join(names, "\n  "), strings.Join(curveNames, "\n  "))
+		helpTLSExample, strings.Join(tlsconfig.SuiteNames(), "\n  "), strings.Join(tlsconfig.CurveNames(), "\n  "))
 	return err
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/natsd/natsd/internal/config"
 	"github.com/natsd/natsd/pkg/confparse"
+	"github.com/rs/zerolog"
 	"github.com/spf13/cobra"
 )
 
@@ -36,6 +38,8 @@ type serveOptions struct {
 	configFile string             // empty: none
 	testOnly   bool
 	helpTLS    bool
+
+	certificateLog atomic.Pointer[zerolog.Logger] // told of certificates that change; nil before there is a log
 
 	config   *config.Config     // what all of it means together
 	warnings confparse.Findings // about it
@@ -96,7 +100,20 @@ func (o *serveOptions) checkCommandLine() error {
 
 // input is what the configuration is made from, at the start and at every reload.
 func (o *serveOptions) input() config.Input {
-	return config.Input{File: o.configFile, Stdin: o.factory.Streams.In, Environ: o.factory.Environ, Flags: o.flags}
+	return config.Input{
+		File: o.configFile, Stdin: o.factory.Streams.In, Environ: o.factory.Environ, Flags: o.flags, Certificates: true, CertificateLog: o.logCertificate,
+	}
+}
+
+// logCertificate logs that a certificate was read again, or could not be. Any goroutine.
+func (o *serveOptions) logCertificate(text string, failed bool) {
+	level := zerolog.InfoLevel
+	if failed {
+		level = zerolog.ErrorLevel
+	}
+	if logger := o.certificateLog.Load(); logger != nil {
+		logger.WithLevel(level).Msg(text)
+	}
 }
 
 // load makes the configuration.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/natsd/natsd/internal/config"
 	"github.com/natsd/natsd/internal/logsink"
@@ -98,7 +99,7 @@ func (d *daemon) apply(next *config.Config) error {
 	if err := d.broker.Reload(d.brokerOptions(next, logger)); err != nil {
 		return errors.Join(err, d.dropLog(log))
 	}
-	d.logger = logger
+	d.setLogger(logger)
 	before := d.sink.Replace(orSame(log, d.sink), format)
 	if log != nil {
 		if err := closeLog(before); err != nil {
@@ -106,6 +107,7 @@ func (d *daemon) apply(next *config.Config) error {
 		}
 	}
 	d.config = next
+	d.checkExpiry(time.Now())
 	return nil
 }
 

@@ -33,7 +33,8 @@ func runServe(ctx context.Context, o *serveOptions) (err error) {
 	signals, stopSignals := o.factory.Signals()
 	defer stopSignals()
 
-	d := &daemon{options: o, config: o.config, sink: sink, logger: logsink.NewLogger(sink, levelsOf(&o.config.Log))}
+	d := &daemon{options: o, config: o.config, sink: sink}
+	d.setLogger(logsink.NewLogger(sink, levelsOf(&o.config.Log)))
 	d.announce()
 	if d.config.PIDFile != "" {
 		if err := writePIDFile(d.config.PIDFile, o.factory.PID); err != nil {
@@ -55,8 +56,16 @@ type daemon struct {
 	logger  zerolog.Logger
 	broker  server
 
+	warned expiryWarning
+
 	stopped chan error // outcome of the orderly stop; nil until one begins
 	ducked  chan error // outcome of lame duck mode; nil until it begins
+}
+
+// setLogger makes logger the one that counts.
+func (d *daemon) setLogger(logger zerolog.Logger) {
+	d.logger = logger
+	d.options.certificateLog.Store(&logger)
 }
 
 // announce logs which program starts, and what is odd about the way it was called.
@@ -91,6 +100,7 @@ func (d *daemon) start() error {
 	d.broker = b
 	d.logger.Debug().Msg("Server id is " + b.ID())
 	d.logger.Info().Msg("Server is ready")
+	d.checkExpiry(time.Now())
 	return nil
 }
 
@@ -139,6 +149,8 @@ func (d *daemon) run(ctx context.Context, signals <-chan os.Signal) error {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	asked := ctx.Done()
+	expiry := time.NewTicker(expiryInterval)
+	defer expiry.Stop()
 	for {
 		var gone <-chan struct{} // closed when the server is gone though nobody asked it to
 		if d.stopped == nil && d.ducked == nil {
@@ -152,6 +164,8 @@ func (d *daemon) run(ctx context.Context, signals <-chan os.Signal) error {
 			if err := d.handle(work, actionOf(s)); err != nil {
 				return err
 			}
+		case now := <-expiry.C:
+			d.checkExpiry(now)
 		case <-asked:
 			asked = nil
 			d.stop(work)

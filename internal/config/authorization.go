@@ -1,10 +1,12 @@
 package config
 
 import (
-	"regexp"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/nats-io/nkeys"
+	"github.com/natsd/natsd/internal/password"
 	"github.com/natsd/natsd/pkg/confparse"
 )
 
@@ -36,12 +38,6 @@ type User struct {
 // connectionTypes are the ways a user may connect.
 var connectionTypes = []string{"STANDARD", "WEBSOCKET", "LEAFNODE", "LEAFNODE_WS", "MQTT", "MQTT_WS", "IN_PROCESS"}
 
-// bcryptHash tells hashes from passwords (docs/spec/config.md B9).
-var bcryptHash = regexp.MustCompile(`^\$2[abxy]\$\d{2}\$`)
-
-// IsBcrypt reports whether a password is the hash of one.
-func IsBcrypt(password string) bool { return bcryptHash.MatchString(password) }
-
 // authorization makes the authorization of clients.
 func (b *builder) authorization(tls *TLS) Authorization {
 	a := Authorization{
@@ -53,34 +49,30 @@ func (b *builder) authorization(tls *TLS) Authorization {
 	}
 	t := b.tree.sub("authorization")
 	if f := t.get("users"); f != nil {
-		a.Users = b.users(f)
+		a.Users = b.users(f, false)
 	}
 	a.Default = b.permissions(t.get("default_permissions"), false)
 	b.checkSingle(&a)
-	if a.plaintext() {
-		b.warn(confparse.Pos{}, 0, "", "Plaintext passwords detected, use nkeys or bcrypt")
-	}
 	return a
 }
 
 // plaintext reports whether a password or a token is not hashed.
-func (a *Authorization) plaintext() bool {
-	plain := func(secret string) bool { return secret != "" && !IsBcrypt(secret) }
-	found := plain(a.Password) || plain(a.Token)
-	for i := range a.Users {
-		found = found || plain(a.Users[i].Password)
-	}
-	return found
+func (c *Config) plaintext() bool {
+	plain := func(secret string) bool { return secret != "" && !password.IsHash(secret) }
+	isPlain := func(u User) bool { return plain(u.Password) }
+	inAccount := func(a Account) bool { return slices.ContainsFunc(a.Users, isPlain) }
+	return plain(c.Authorization.Password) || plain(c.Authorization.Token) || slices.ContainsFunc(c.Authorization.Users, isPlain) ||
+		slices.ContainsFunc(c.Accounts, inAccount)
 }
 
 // checkSingle checks the single user and the token, with each other and with the users list. What a file alone gets
 // wrong is an error; a flag or the environment over a file decides, with a warning. Source: docs/spec/config.md B3,
 // docs/spec/cli.md §4.
 func (b *builder) checkSingle(a *Authorization) {
-	const user, password, token, users = "authorization.user", "authorization.password", "authorization.token", "authorization.users"
+	const user, pass, token = "authorization.user", "authorization.password", "authorization.token"
 	inFile := func(path string) bool { return b.layers.file[path] != nil }
-	if !b.given(user) && b.given(password) && a.Token == "" {
-		b.errorAbout(password, "", "password given without user; add --user")
+	if !b.given(user) && b.given(pass) && a.Token == "" {
+		b.errorAbout(pass, "", "password given without user; add --user")
 	}
 	switch {
 	case a.User != "" && a.Token != "" && inFile(user) && inFile(token) && b.settings[user].Origin.Layer == FromFile && b.settings[token].Origin.Layer == FromFile:
@@ -109,12 +101,12 @@ func (b *builder) lastInFile(first, second string) string {
 	return second
 }
 
-// users makes the users of a list. Source: docs/spec/config.md B3.
-func (b *builder) users(f *field) []User {
+// users makes the users of a list. newer is as for permissions. Source: docs/spec/config.md B3.
+func (b *builder) users(f *field, newer bool) []User {
 	users := make([]User, 0, len(f.blocks))
 	byName, byKey := make(map[string]int), make(map[string]int)
 	for _, t := range f.blocks {
-		u := b.user(t)
+		u := b.user(t, newer)
 		switch at, known := byName[u.Name]; {
 		case u.NKey != "":
 			if _, known := byKey[u.NKey]; known {
@@ -136,20 +128,20 @@ func (b *builder) users(f *field) []User {
 	return users
 }
 
-// user makes one user.
-func (b *builder) user(t *tree) User {
+// user makes one user. newer is as for permissions.
+func (b *builder) user(t *tree, newer bool) User {
 	u := User{Pos: t.pos, Name: t.text("user"), Password: t.text("password"), NKey: t.text("nkey")}
 	switch {
 	case u.NKey != "" && (u.Name != "" || u.Password != ""):
 		b.report(t.pos, 1, "", "Nkey users do not take usernames or passwords")
-	case u.NKey != "" && !isPublicUserKey(u.NKey):
+	case u.NKey != "" && !nkeys.IsValidPublicUserKey(u.NKey):
 		b.report(t.get("nkey").valuePos(), len(t.get("nkey").value.Raw), "", "Not a valid public nkey for a user")
 	case u.NKey == "" && u.Name == "":
 		b.report(t.pos, 1, "", "User entry requires a user")
 	case u.NKey == "" && u.Password == "":
 		b.warn(t.pos, 1, "", "user %q has an empty password: whoever knows the name gets in", u.Name)
 	}
-	u.Permissions = b.permissions(t.get("permissions"), u.NKey != "")
+	u.Permissions = b.permissions(t.get("permissions"), newer || u.NKey != "")
 	for _, item := range t.texts("allowed_connection_types") {
 		word := strings.ToUpper(item.Source())
 		if !containsFold(connectionTypes, word) {
@@ -159,15 +151,6 @@ func (b *builder) user(t *tree) User {
 		u.ConnectionTypes = append(u.ConnectionTypes, word)
 	}
 	return u
-}
-
-// isPublicUserKey reports whether text has the form of a public user key. The check sum is left to whoever uses it.
-func isPublicUserKey(text string) bool {
-	const length = 56
-	if len(text) != length || text[0] != 'U' {
-		return false
-	}
-	return strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
 
 // text returns the string of a field, "" if there is none. It was checked before.
@@ -205,21 +188,12 @@ func (b *builder) checkNoAuthUser(c *Config) {
 		b.errorAbout("no_auth_user", "", "no_auth_user: %q present, but users/nkeys are not defined", c.NoAuthUser)
 		return
 	}
-	for _, u := range c.Authorization.Users {
-		if u.Name == c.NoAuthUser || u.NKey == c.NoAuthUser {
-			return
-		}
+	users := c.Authorization.Users
+	for i := range c.Accounts {
+		users = append(users[:len(users):len(users)], c.Accounts[i].Users...)
 	}
-	if accounts := b.tree.get("accounts"); accounts != nil {
-		for _, account := range accounts.named {
-			if users := account.block.get("users"); users != nil {
-				for _, t := range users.blocks {
-					if t.text("user") == c.NoAuthUser || t.text("nkey") == c.NoAuthUser {
-						return
-					}
-				}
-			}
-		}
+	if slices.ContainsFunc(users, func(u User) bool { return u.id() == c.NoAuthUser }) {
+		return
 	}
 	b.errorAbout("no_auth_user", "", "no_auth_user: %q not present as user or nkey in authorization block or account configuration", c.NoAuthUser)
 }

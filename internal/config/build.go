@@ -49,6 +49,10 @@ func (b *builder) build(from layers) *Config {
 	}
 	c.TLS = b.clientTLS()
 	c.Authorization = b.authorization(c.TLS)
+	c.Accounts = b.accounts()
+	if c.plaintext() {
+		b.warn(confparse.Pos{}, 0, "", "Plaintext passwords detected, use nkeys or bcrypt")
+	}
 	c.Cluster = b.cluster()
 	for _, e := range mergedPaths() {
 		c.Settings = append(c.Settings, b.settings[e.Path])
@@ -255,6 +259,7 @@ func (b *builder) checkTogether(c *Config) {
 	} else if c.Monitor.HTTPSPort != 0 && c.TLS == nil {
 		b.errorAbout("https_port", "add a tls block with cert_file and key_file", "Can't start monitoring: TLS cert and key required for HTTPS")
 	}
+	b.checkUsers(c)
 	b.checkNoAuthUser(c)
 }
 

@@ -3,6 +3,7 @@ package config
 import (
 	"time"
 
+	"github.com/natsd/natsd/internal/tlsconfig"
 	"github.com/natsd/natsd/pkg/broker"
 	"github.com/natsd/natsd/pkg/confparse"
 )
@@ -26,8 +27,10 @@ type Config struct {
 	ProfPort     int // 0: off, -1: a free port
 
 	Authorization Authorization
-	NoAuthUser    string // empty: none
-	TLS           *TLS   // nil: off
+	Accounts      []Account
+	NoAuthUser    string            // empty: none
+	TLS           *TLS              // nil: off
+	Secure        *tlsconfig.Source // the certificates of TLS, if Input.Certificates asks for them; nil without TLS
 	Cluster       *Cluster
 
 	// Settings are the options that are one word, in the order of the schema, each with its origin.
@@ -74,13 +77,21 @@ type Monitor struct {
 	BasePath            string
 }
 
-// Broker returns the options of the engine. Logger, version and commit are left to the caller.
+// Broker returns the options of the engine. Logger, version and commit are left to the caller. With TLS, the
+// certificates must have been read.
 func (c *Config) Broker() broker.Options {
-	return broker.Options{
+	o := broker.Options{
 		ServerName: c.ServerName, Host: c.Host, Port: c.Port, ClientAdvertise: c.ClientAdvertise,
 		MaxPayload: c.Limits.MaxPayload, MaxControlLine: c.Limits.MaxControlLine, MaxConnections: c.Limits.MaxConnections,
 		MaxSubscriptions: c.Limits.MaxSubscriptions, MaxPending: c.Limits.MaxPending, WriteDeadline: c.Limits.WriteDeadline,
 		PingInterval: c.Limits.PingInterval, PingMax: c.Limits.PingMax, MaxTracedPayload: c.Log.MaxTracedLen,
-		LameDuckDuration: c.Limits.LameDuckDuration, LameDuckGracePeriod: c.Limits.LameDuckGraceTime,
+		LameDuckDuration: c.Limits.LameDuckDuration, LameDuckGracePeriod: c.Limits.LameDuckGraceTime, Auth: c.Auth(),
 	}
+	if c.Secure != nil {
+		o.TLS = c.TLS.broker(c.Secure)
+	}
+	for i := range c.Accounts {
+		o.Accounts = append(o.Accounts, c.Accounts[i].Account)
+	}
+	return o
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/natsd/natsd/internal/password"
 	"github.com/natsd/natsd/pkg/broker"
 )
 
@@ -179,7 +180,7 @@ func TestWarned(t *testing.T) {
 
 // TestNotBuilt: a key, a variable and a flag of a feature that is not built are refused, never ignored.
 func TestNotBuilt(t *testing.T) {
-	r := Load(Input{File: "-", Stdin: strings.NewReader("cluster { port: 1 }\nsyslog: true"), Environ: []string{"NATSD_HTTP_PORT=1"}, Flags: []GivenFlag{{"tlsverify", "true"}, {"user", "x"}}})
+	r := Load(Input{File: "-", Stdin: strings.NewReader("cluster { port: 1 }\nsyslog: true"), Environ: []string{"NATSD_HTTP_PORT=1"}, Features: Features{}, Flags: []GivenFlag{{"tlsverify", "true"}, {"user", "x"}}})
 	want := strings.Join([]string{
 		`environment variable NATSD_HTTP_PORT is not supported by this version`,
 		`--tlsverify is not supported by this version`, `--user is not supported by this version`,
@@ -349,15 +350,15 @@ func TestExamples(t *testing.T) {
 			a := c.Authorization
 			return []check{{"listen", c.Host == "localhost" && c.Port == 4242}, {"user", a.User == "derek" && a.Password == "T0pS3cr3t" && a.Timeout == time.Second}}
 		},
-		"bcrypt.conf": func(c *Config) []check { return []check{{"hash", IsBcrypt(c.Authorization.Password)}} },
+		"bcrypt.conf": func(c *Config) []check { return []check{{"hash", password.IsHash(c.Authorization.Password)}} },
 		"token.conf": func(c *Config) []check {
-			return []check{{"token", IsBcrypt(c.Authorization.Token) && c.Authorization.User == ""}}
+			return []check{{"token", password.IsHash(c.Authorization.Token) && c.Authorization.User == ""}}
 		},
 		"cluster.conf": func(c *Config) []check {
 			l := c.Cluster
 			return []check{
 				{"monitor", c.Monitor.Host == "localhost" && c.Monitor.HTTPPort == 8222}, {"user", c.Authorization.Password == derek},
-				{"cluster", l.Host == "localhost" && l.Port == 4244 && l.User == "route_user" && IsBcrypt(l.Password) && l.AuthTimeout == 500*time.Millisecond},
+				{"cluster", l.Host == "localhost" && l.Port == 4244 && l.User == "route_user" && password.IsHash(l.Password) && l.AuthTimeout == 500*time.Millisecond},
 				{"routes", len(l.Routes) == 2 && l.Routes[0].Host == "127.0.0.1:4245" && l.Routes[1].User.Username() == "user2"},
 				{"log", c.Log.Trace && !c.Log.Debug && !c.Log.Time && c.Log.File == "/tmp/nats-server.log" && c.PIDFile == "/tmp/nats-server.pid"},
 				{"limits", c.Limits.MaxConnections == 100 && c.Limits.MaxControlLine == 512 && c.Limits.MaxPayload == 65536 && c.Limits.WriteDeadline == 2*time.Second},
@@ -401,7 +402,7 @@ func TestExamples(t *testing.T) {
 			return []check{
 				{"ports", c.Port == 4222 && c.Monitor.HTTPPort == 8222 && c.Cluster.Port == 4248},
 				{"limits", c.Limits.MaxPayload == 65536 && c.Limits.PingInterval == time.Minute},
-				{"users", u[0].Password == "$not_a_variable" && IsBcrypt(u[1].Password) && c.Authorization.Timeout == 500*time.Millisecond},
+				{"users", u[0].Password == "$not_a_variable" && password.IsHash(u[1].Password) && c.Authorization.Timeout == 500*time.Millisecond},
 			}
 		},
 		"variables_env.conf": func(c *Config) []check {

@@ -22,6 +22,10 @@ type Input struct {
 	Flags []GivenFlag
 	// Features are what the server can do. Nil means Built().
 	Features Features
+	// Certificates makes Load read the certificates of TLS too, and find what is wrong with them.
+	Certificates bool
+	// CertificateLog is told of certificates that are read again while they are in use, see tlsconfig.Options. May be nil.
+	CertificateLog func(text string, failed bool)
 	// Strict is how `natsd config check` reads a file: what a server starts with all the same, such as an unknown key, is
 	// an error (docs/spec/config.md B1, B10).
 	Strict bool
@@ -91,6 +95,9 @@ func Load(in Input) *Result {
 	c.findings = nil
 	b := &builder{checker: c, tree: t}
 	config := b.build(layers{fileLayer(t), c.envLayer(in.Environ), c.flagLayer(in.Flags)})
+	if in.Certificates && config.TLS != nil && r.Err() == nil && findingErrors(c.findings) == 0 {
+		b.readCertificates(config, in.CertificateLog)
+	}
 	r.Findings = append(r.Findings, c.findings...)
 	r.Findings.Sort(append([]string{}, r.Files...))
 	if doc.Root.Pos.IsValid() {
@@ -101,6 +108,17 @@ func Load(in Input) *Result {
 		r.Config = config
 	}
 	return r
+}
+
+// findingErrors returns the number of errors among findings.
+func findingErrors(findings confparse.Findings) int {
+	n := 0
+	for _, f := range findings {
+		if !f.Warning {
+			n++
+		}
+	}
+	return n
 }
 
 // document reads the file of in.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/natsd/natsd/internal/subject"
+	"github.com/natsd/natsd/pkg/broker"
 	"github.com/natsd/natsd/pkg/confparse"
 )
 
@@ -13,20 +14,23 @@ import (
 type Permissions struct {
 	Publish, Subscribe Side
 	// Responses allow publishing to the reply subjects of messages received; nil: not allowed by that.
-	Responses *Responses
+	Responses *broker.ResponsePermission
+	// Pos is where the block stands.
+	Pos confparse.Pos
 }
 
-// Side is one direction of permissions. Entries of Subscribe may be "subject queue".
+// Side is one direction of permissions, and where its entries stand. Entries of Subscribe may be "subject queue".
 type Side struct {
-	// Open allows everything that Deny does not name; Allow is empty then.
-	Open        bool
-	Allow, Deny []string
+	broker.PermissionSide
+	AllowAt, DenyAt []confparse.Pos
 }
 
-// Responses bounds what may be published to a reply subject.
-type Responses struct {
-	Max     int           // messages; negative: no limit
-	Expires time.Duration // after the message was received; negative: never
+// Broker returns the permissions as the broker takes them, nil for nil.
+func (p *Permissions) Broker() *broker.Permissions {
+	if p == nil {
+		return nil
+	}
+	return &broker.Permissions{Publish: p.Publish.PermissionSide, Subscribe: p.Subscribe.PermissionSide, Responses: p.Responses}
 }
 
 // Defaults of Responses.
@@ -45,7 +49,7 @@ func (b *builder) permissions(f *field, newer bool) *Permissions {
 		return nil
 	}
 	publish, subscribe, responses := f.block.get("publish"), f.block.get("subscribe"), f.block.get("allow_responses")
-	p := &Permissions{Publish: b.side(publish, false), Subscribe: b.side(subscribe, true)}
+	p := &Permissions{Pos: f.entry.Pos, Publish: b.side(publish, false), Subscribe: b.side(subscribe, true)}
 	newer = newer || responses != nil || isNewer(publish) || isNewer(subscribe)
 	if newer {
 		p.Publish.openUnless(p.Publish.Allow != nil)
@@ -100,15 +104,15 @@ func (b *builder) side(f *field, queues bool) Side {
 		return s
 	}
 	if f.value.Kind != confparse.Map {
-		s.Allow = b.subjects(f.entry.Key, f.value, queues)
+		s.Allow, s.AllowAt = b.subjects(f.entry.Key, f.value, queues)
 		return s
 	}
 	for _, e := range f.value.Entries {
 		switch strings.ToLower(e.Key) {
 		case "allow":
-			s.Allow = b.subjects(e.Key, e.Value, queues)
+			s.Allow, s.AllowAt = b.subjects(e.Key, e.Value, queues)
 		case "deny":
-			s.Deny = b.subjects(e.Key, e.Value, queues)
+			s.Deny, s.DenyAt = b.subjects(e.Key, e.Value, queues)
 		default:
 			if !e.Used {
 				b.report(e.Pos, len(e.Key), "", "Unknown field name %q parsing subject permissions, only 'allow' or 'deny' are permitted", cut(e.Key))
@@ -118,13 +122,13 @@ func (b *builder) side(f *field, queues bool) Side {
 	return s
 }
 
-// subjects returns a subject or a list of them, never nil.
-func (b *builder) subjects(key string, v *confparse.Value, queues bool) []string {
-	subjects := []string{}
+// subjects returns a subject or a list of them, never nil, and where they stand.
+func (b *builder) subjects(key string, v *confparse.Value, queues bool) (subjects []string, places []confparse.Pos) {
+	subjects = []string{}
 	items, err := textsOf(v)
 	if err != nil {
 		b.report(v.Pos, len(v.Raw), "", "%s: %v", key, &errType{"a subject or a list of subjects", v})
-		return subjects
+		return subjects, nil
 	}
 	for _, item := range items {
 		text := item.Source()
@@ -134,14 +138,14 @@ func (b *builder) subjects(key string, v *confparse.Value, queues bool) []string
 			b.report(item.Pos, len(item.Raw), "", "subject %q is not a valid subject", cut(text))
 			continue
 		}
-		subjects = append(subjects, text)
+		subjects, places = append(subjects, text), append(places, item.Pos)
 	}
-	return subjects
+	return subjects, places
 }
 
 // responses makes the value of allow_responses, nil if it says no.
-func (b *builder) responses(v *confparse.Value) *Responses {
-	r := &Responses{Max: defaultResponses, Expires: defaultResponseExpires}
+func (b *builder) responses(v *confparse.Value) *broker.ResponsePermission {
+	r := &broker.ResponsePermission{Max: defaultResponses, Expires: defaultResponseExpires}
 	if yes, err := boolOf(v); err == nil {
 		if !yes {
 			return nil

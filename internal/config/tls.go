@@ -1,24 +1,32 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/natsd/natsd/internal/tlsconfig"
+	"github.com/natsd/natsd/pkg/broker"
 	"github.com/natsd/natsd/pkg/confparse"
 )
 
 // TLS is what a tls block says. Source: docs/spec/config.md B4.
 type TLS struct {
-	CertFile, KeyFile, CAFile string // paths, relative to the working directory
+	CertFile, KeyFile, CAFile string           // paths, relative to the working directory
+	Certificates              []tlsconfig.Pair // in place of CertFile and KeyFile
+	AllowNonTLS               bool             // clients may do without
 	Verify                    bool
 	VerifyAndMap              bool
 	Insecure                  bool
 	Timeout                   time.Duration
 	CipherSuites              []string
 	CurvePreferences          []string
-	PinnedCerts               []string
+	PinnedCerts               []string // SHA-256 of public keys, lower-case hexadecimal
 	MinVersion                string
-	HandshakeFirst            string // empty: no
+	HandshakeFirst            bool          // the handshake comes before INFO
+	HandshakeDelay            time.Duration // that the client has to begin the handshake before INFO is sent; 0: none
 	AllowInsecureCipherSuites bool
 	ConnectionRateLimit       int
 }
@@ -52,6 +60,7 @@ func (b *builder) clientTLS() *TLS {
 		t := b.tlsBlock(b.tree.sub("tls"))
 		t.CertFile, t.KeyFile, t.CAFile = b.text("tls.cert_file"), b.text("tls.key_file"), b.text("tls.ca_file")
 		t.Verify = t.VerifyAndMap || b.bool("tls.verify")
+		t.AllowNonTLS = b.bool("allow_non_tls")
 		b.checkPair(t)
 		return t
 	}
@@ -114,16 +123,15 @@ func (b *builder) tlsBlock(t *tree) *TLS {
 			o.Timeout = d
 		}
 	}
-	o.CipherSuites, o.CurvePreferences, o.PinnedCerts = t.words("cipher_suites"), t.words("curve_preferences"), t.words("pinned_certs")
+	o.CipherSuites, o.CurvePreferences, o.PinnedCerts = b.suites(t, o), b.curves(t), b.pinned(t)
+	o.Certificates = b.certificates(t)
 	if f := t.get("cipher_suites"); f != nil && len(o.CipherSuites) == 0 && f.value.Kind == confparse.Array {
 		b.report(f.valuePos(), 1, "", "error parsing tls config, 'cipher_suites' cannot be empty")
 	}
 	if f := t.get("min_version"); f != nil {
 		o.MinVersion = t.text("min_version")
 	}
-	if f := t.get("handshake_first"); f != nil {
-		o.HandshakeFirst = f.value.Source()
-	}
+	b.handshakeFirst(t, o)
 	if f := t.get("connection_rate_limit"); f != nil {
 		n, _ := integerOf(f.value, "") // it was checked
 		o.ConnectionRateLimit = int(n)
@@ -141,11 +149,137 @@ func (t *tree) bool(name string) bool {
 	return err == nil && yes
 }
 
-// words returns the strings of a list.
-func (t *tree) words(name string) []string {
-	var words []string
-	for _, item := range t.texts(name) {
-		words = append(words, item.Source())
+// suites returns the cipher suites of a block, all of which there are.
+func (b *builder) suites(t *tree, o *TLS) []string {
+	var names []string
+	for _, item := range t.texts("cipher_suites") {
+		name := item.Source()
+		_, weak, known := tlsconfig.Suite(name)
+		switch {
+		case !known:
+			b.report(item.Pos, len(item.Raw), didYouMean(name, tlsconfig.SuiteNames()), "unrecognized cipher %s", cut(name))
+			continue
+		case weak && !o.AllowInsecureCipherSuites:
+			b.warn(item.Pos, len(item.Raw), "set allow_insecure_cipher_suites to say that you know", "cipher suite %s is weak", name)
+		}
+		names = append(names, name)
 	}
-	return words
+	return names
+}
+
+// curves returns the curves of a block, all of which there are.
+func (b *builder) curves(t *tree) []string {
+	var names []string
+	for _, item := range t.texts("curve_preferences") {
+		name := item.Source()
+		if _, known := tlsconfig.Curve(name); !known {
+			b.report(item.Pos, len(item.Raw), didYouMean(name, tlsconfig.CurveNames()), "unrecognized curve preference %s", cut(name))
+			continue
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// didYouMean returns a hint that names the candidate nearest to name, empty if none is near.
+func didYouMean(name string, candidates []string) string {
+	near := Nearest(name, candidates)
+	if near == "" {
+		return ""
+	}
+	return "did you mean " + strconv.Quote(near) + "?"
+}
+
+// pinned returns the sums of the public keys that are accepted.
+func (b *builder) pinned(t *tree) []string {
+	var sums []string
+	for _, item := range t.texts("pinned_certs") {
+		sum := strings.ToLower(item.Source())
+		if raw, err := hex.DecodeString(sum); err != nil || len(raw) != sha256.Size {
+			b.report(item.Pos, len(item.Raw), "", "error parsing 'pinned_certs' key %q: not 64 hexadecimal digits", cut(item.Source()))
+			continue
+		}
+		sums = append(sums, sum)
+	}
+	return sums
+}
+
+// certificates returns the pairs of `certs`.
+func (b *builder) certificates(t *tree) []tlsconfig.Pair {
+	f := t.get("certs")
+	if f == nil {
+		return nil
+	}
+	if t.get("cert_file") != nil {
+		b.report(f.entry.Pos, len(f.entry.Key), "keep one of them", "error parsing 'certs': 'cert_file' and 'certs' exclude each other")
+	}
+	var pairs []tlsconfig.Pair
+	for _, block := range f.blocks {
+		pair := tlsconfig.Pair{CertFile: block.text("cert_file"), KeyFile: block.text("key_file")}
+		if pair.CertFile == "" || pair.KeyFile == "" {
+			b.report(block.pos, 1, "", "error parsing certificates config: both 'cert_file' and 'key_file' options are required")
+			continue
+		}
+		pairs = append(pairs, pair)
+	}
+	return pairs
+}
+
+// autoHandshakeDelay is how long `handshake_first: auto` waits for a client to begin.
+const autoHandshakeDelay = 50 * time.Millisecond
+
+// handshakeFirst sets when the handshake comes. Source: docs/spec/config.md B4.
+func (b *builder) handshakeFirst(t *tree, o *TLS) {
+	f := t.get("handshake_first")
+	if f == nil {
+		return
+	}
+	if yes, err := boolOf(f.value); err == nil {
+		o.HandshakeFirst = yes
+		return
+	}
+	if strings.EqualFold(f.value.Source(), "auto") {
+		o.HandshakeDelay = autoHandshakeDelay
+		return
+	}
+	d, _, err := durationOf(f.value)
+	if err != nil || d <= 0 {
+		b.report(f.valuePos(), len(f.value.Raw), "", "error parsing tls config, 'handshake_first' is no boolean, not auto and no duration")
+		return
+	}
+	o.HandshakeDelay = d
+}
+
+// readCertificates reads the certificates of clients' TLS into c.
+func (b *builder) readCertificates(c *Config, log func(text string, failed bool)) {
+	source, err := c.TLS.source(log)
+	if err != nil {
+		path := "tls.cert_file"
+		if strings.HasPrefix(err.Error(), "failed to parse root ca") {
+			path = "tls.ca_file"
+		}
+		b.errorAbout(path, "", "%v", err)
+		return
+	}
+	c.Secure = source
+}
+
+// source reads the certificates of t. log may be nil, see tlsconfig.Options.
+func (t *TLS) source(log func(text string, failed bool)) (*tlsconfig.Source, error) {
+	pairs := t.Certificates
+	if len(pairs) == 0 {
+		pairs = []tlsconfig.Pair{{CertFile: t.CertFile, KeyFile: t.KeyFile}}
+	}
+	return tlsconfig.New(&tlsconfig.Options{
+		Certificates: pairs, CAFile: t.CAFile, Verify: t.Verify, Insecure: t.Insecure, Suites: t.CipherSuites,
+		Curves: t.CurvePreferences, MinVersion: t.MinVersion, Log: log,
+	})
+}
+
+// broker returns the options for the broker, whose certificates come from a source.
+func (t *TLS) broker(source *tlsconfig.Source) *broker.TLSOptions {
+	return &broker.TLSOptions{
+		Config: source.Config(), Timeout: t.Timeout, VerifyAndMap: t.VerifyAndMap, PinnedKeys: t.PinnedCerts, HandshakeFirst: t.HandshakeFirst,
+		HandshakeDelay: t.HandshakeDelay, AllowNonTLS: t.AllowNonTLS, MaxPerSecond: t.ConnectionRateLimit,
+	}
 }

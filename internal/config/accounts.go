@@ -1,0 +1,143 @@
+package config
+
+import (
+	"github.com/natsd/natsd/pkg/broker"
+	"github.com/natsd/natsd/pkg/confparse"
+)
+
+// globalAccount is the account of users that belong to no other.
+const globalAccount = "$G"
+
+// Account is one entry of accounts. Source: docs/spec/config.md B6.
+type Account struct {
+	broker.Account
+	Pos     confparse.Pos
+	Users   []User
+	Default *Permissions // of users without their own; nil: none
+}
+
+// accounts makes the accounts.
+func (b *builder) accounts() []Account {
+	f := b.tree.get("accounts")
+	if f == nil {
+		return nil
+	}
+	var accounts []Account
+	seen := make(map[string]int)
+	for _, n := range f.named {
+		switch at, known := seen[n.name]; {
+		case n.name == globalAccount:
+			b.report(n.pos, len(n.name), "", "%q is a Reserved Account", n.name)
+			continue
+		case known && n.block == nil:
+			b.report(n.pos, len(n.name), "", "Duplicate Account Entry: %s", n.name)
+			continue
+		case known:
+			b.duplicateAccount(n)
+			accounts[at] = b.account(n) // the last one counts, as everywhere
+			continue
+		}
+		seen[n.name] = len(accounts)
+		accounts = append(accounts, b.account(n))
+	}
+	return accounts
+}
+
+func (b *builder) duplicateAccount(n named) {
+	finding := b.add(n.pos, len(n.name), "the last one counts", "Duplicate Account Entry: %s", n.name)
+	finding.Warning = !b.strict
+}
+
+// account makes one account.
+func (b *builder) account(n named) Account {
+	a := Account{Account: broker.Account{Name: n.name}, Pos: n.pos}
+	if n.block == nil {
+		return a
+	}
+	if limits := n.block.sub("limits"); limits != nil {
+		a.Limits = broker.AccountLimits{
+			MaxConnections: int(limits.int("max_connections")), MaxSubscriptions: int(limits.int("max_subscriptions")), MaxPayload: limits.int("max_payload"),
+		}
+	}
+	a.Default = b.permissions(n.block.get("default_permissions"), true)
+	if f := n.block.get("users"); f != nil {
+		a.Users = b.users(f, true)
+	}
+	return a
+}
+
+// int returns the number of a field, 0 if there is none. It was checked before.
+func (t *tree) int(name string) int64 {
+	f := t.get(name)
+	if f == nil {
+		return 0
+	}
+	n, _ := integerOf(f.value, "")
+	return n
+}
+
+// checkUsers checks the users of all accounts together. Source: docs/spec/config.md B6.
+func (b *builder) checkUsers(c *Config) {
+	inAccounts := false
+	seen := make(map[string]bool)
+	for _, u := range c.Authorization.Users {
+		seen[u.id()] = true
+	}
+	for i := range c.Accounts {
+		for _, u := range c.Accounts[i].Users {
+			inAccounts = true
+			if seen[u.id()] {
+				b.report(u.Pos, 1, "a user belongs to one account", "Duplicate user %q detected", u.id())
+			}
+			seen[u.id()] = true
+		}
+	}
+	switch {
+	case inAccounts && c.Authorization.User != "":
+		b.errorAbout("authorization.user", "", "Can not have a single user/pass and accounts")
+	case inAccounts && c.Authorization.Token != "":
+		b.errorAbout("authorization.token", "", "Can not have a token and accounts")
+	}
+}
+
+// Auth returns who may connect, as the broker takes it; nil: everybody.
+func (c *Config) Auth() *broker.Auth {
+	a := &c.Authorization
+	auth := &broker.Auth{User: a.User, Password: a.Password, Token: a.Token, NoAuthUser: c.NoAuthUser, Timeout: a.Timeout}
+	add := func(users []User, account string, byDefault *Permissions) {
+		for i := range users {
+			auth.Users = append(auth.Users, users[i].broker(account, byDefault))
+		}
+	}
+	if a.Users != nil {
+		auth.Users = []broker.User{}
+	}
+	add(a.Users, "", a.Default)
+	for i := range c.Accounts {
+		add(c.Accounts[i].Users, c.Accounts[i].Name, c.Accounts[i].Default)
+	}
+	if auth.Users == nil && auth.User == "" && auth.Token == "" {
+		return nil
+	}
+	return auth
+}
+
+// broker returns u as the broker takes it.
+func (u *User) broker(account string, byDefault *Permissions) broker.User {
+	user := broker.User{Name: u.Name, Password: u.Password, NKey: u.NKey, Account: account, Permissions: u.Permissions.Broker()}
+	if u.Permissions == nil {
+		user.Permissions = byDefault.Broker()
+	}
+	for _, kind := range u.ConnectionTypes {
+		user.Connections = append(user.Connections, broker.ConnectionType(kind))
+	}
+	return user
+}
+
+// id returns what u is known by.
+func (u *User) id() string {
+	if u.NKey != "" {
+		return u.NKey
+	}
+	return u.Name
+}
