@@ -23,6 +23,7 @@ type identity struct {
 	rules       *permission.Set // nil: everything is allowed
 	secret      string          // stored password, token or key; to see whether a reload changes it
 	connections []ConnectionType
+	maxPayload  int64 // bytes, of the account; 0 or less: no limit beyond that of the server
 }
 
 // credentials are what a client shows in CONNECT, and what its certificate says.
@@ -98,6 +99,7 @@ func (a *authority) addUsers(users []User) {
 		id := &identity{name: u.id(), account: a.accounts[globalAccount], rules: permission.Compile(u.Permissions), connections: u.Connections}
 		if u.Account != "" {
 			id.account = a.accounts[u.Account]
+			id.maxPayload = id.account.limits.Load().MaxPayload
 		}
 		if u.NKey != "" {
 			id.secret = u.NKey

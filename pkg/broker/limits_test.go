@@ -158,6 +158,24 @@ func TestAnnouncedPayloadCostsNothing(t *testing.T) {
 	eventually(t, "memory per connection is small", func() bool { return (heap()-before)/n < 20_000 })
 }
 
+// TestPreAuthMemory: a socket that has not shown its credentials holds little memory, whatever it sends.
+func TestPreAuthMemory(t *testing.T) {
+	b := start(t, func(o *broker.Options) { o.Auth = &broker.Auth{User: "bob", Password: "s3cret", Timeout: time.Minute} })
+	const n = 200
+	before := heap()
+	for i := range n {
+		nc := dialPlain(t, b)
+		fmt.Fprint(nc, `CONNECT {"user":"`+strings.Repeat("x", 3900)) // and no end
+		if i%2 == 0 {
+			fmt.Fprint(nc, "y")
+		}
+	}
+	probe := dialPlain(t, b)
+	fmt.Fprint(probe, "CONNECT {\"verbose\":false,\"user\":\"bob\",\"pass\":\"s3cret\"}\r\nPING\r\n")
+	readUntil(t, probe, "PONG\r\n")
+	eventually(t, "memory per socket is small", func() bool { return (heap()-before)/n < 20_000 })
+}
+
 // heap returns the memory that objects and stacks take, in bytes.
 func heap() int64 {
 	runtime.GC()

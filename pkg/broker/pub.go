@@ -20,13 +20,17 @@ func (c *conn) publish(w *worker, op wire.Op) bool {
 		c.logBadInput(w, errHeadersNotAsked)
 		return c.fail(w, errTextParser, reasonParseError)
 	}
+	id := c.identity.Load()
+	if id.maxPayload > 0 && int64(m.Size) > id.maxPayload {
+		c.errorf("Maximum Payload Exceeded: %d vs %d", m.Size, id.maxPayload)
+		return c.fail(w, errTextMaxPayload, reasonMaxPayload)
+	}
 	w.received.messages++
 	w.received.bytes += int64(m.Size)
 	if m.Subject[0] == '_' && bytes.HasPrefix(m.Subject, reservedPrefix) {
 		c.refusePublish(w, m.Subject)
 		return true
 	}
-	id := c.identity.Load()
 	if id.rules != nil && !c.mayPublish(w, id.rules, m.Subject) {
 		c.refusePublish(w, m.Subject)
 		return true
