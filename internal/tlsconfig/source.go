@@ -202,3 +202,10 @@ func (p *pair) stamp() (stamp, error) {
 	}
 	return stamp{certificate.ModTime(), key.ModTime(), certificate.Size(), key.Size()}, nil
 }
+
+// LookAgain makes the next handshake look at the files of every certificate, however short ago that was done.
+func (s *Source) LookAgain() {
+	for _, p := range s.pairs {
+		p.looked.Store(0)
+	}
+}

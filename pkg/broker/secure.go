@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -252,6 +253,8 @@ func (c *conn) establish(s *secureConn, settings *secureSettings) (infoSent bool
 	if err := s.SetDeadline(end); err != nil {
 		return false, fmt.Errorf("cannot set the deadline of the handshake: %w", err)
 	}
+	stop := context.AfterFunc(c.b.ctx, func() { _ = s.SetDeadline(time.Unix(1, 0)) }) // nobody waits when the broker stops
+	defer stop()
 	if !settings.admit(time.Now()) {
 		c.sayClear(s, wire.AppendErr(nil, errTextThrottled))
 		return false, errTooManyShakes
@@ -263,6 +266,8 @@ func (c *conn) establish(s *secureConn, settings *secureSettings) (infoSent bool
 	}
 	first, err := s.wire.peek()
 	switch {
+	case c.ended():
+		return infoSent, errNoHandshake
 	case err == nil && first == firstHandshakeByte:
 	case settings.AllowNonTLS && (err == nil || errors.Is(err, os.ErrDeadlineExceeded)):
 		return infoSent, s.SetDeadline(time.Time{})
