@@ -183,6 +183,9 @@ func ask(t *testing.T, counts map[string]int, rules *Rules, set *Set, text, queu
 		t.Fatalf("%+v: publish to %q: got %v, want %v", rules.Publish, literal, got, want)
 	}
 	count("publish", want)
+	if set.PublishAll(text) && asLiteral(text, literal) && !want {
+		t.Fatalf("%+v: all of %q may be published to, but not %q", rules.Publish, text, literal)
+	}
 	want = naiveSubscribe(&rules.Subscribe, text, queue)
 	if got := set.Subscribe(text, queue).Allowed; got != want {
 		t.Fatalf("%+v: subscribe to %q in %q: got %v, want %v", rules.Subscribe, text, queue, got, want)

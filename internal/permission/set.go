@@ -59,12 +59,30 @@ func (s *Set) Publish(text []byte) bool {
 	return d.Allowed
 }
 
+func anyEntry(entry) bool { return true }
+
 // ExplainPublish is Publish with the reason and without the cache.
 func (s *Set) ExplainPublish(text string) Decision {
 	if s == nil {
 		return Decision{Allowed: true}
 	}
-	return s.publish.decide(text, (*trie).matching, func(entry) bool { return true }, func(entry) bool { return true })
+	return s.publish.decide(text, (*trie).matching, anyEntry, anyEntry)
+}
+
+// PublishAll reports whether messages may be published to every literal subject that a pattern matches, as far as that can
+// be told from one entry.
+func (s *Set) PublishAll(pattern string) bool {
+	if s == nil {
+		return true
+	}
+	if s.publish.deny != nil && s.publish.deny.overlaps(pattern, anyEntry) {
+		return false
+	}
+	if s.publish.open || s.publish.allow == nil {
+		return s.publish.open
+	}
+	_, found := s.publish.allow.covering(pattern, anyEntry)
+	return found
 }
 
 // Subscribe decides about a subscription to a subject, which may hold wildcards, in a queue group, empty for a plain

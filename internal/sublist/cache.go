@@ -22,7 +22,7 @@ const (
 	mergeUnits  = 32
 )
 
-// Values of entry.mark.
+// Values of the lowest bits of entry.mark. The others are the stamp, see Reader.Stamp.
 const (
 	markIdle uint32 = iota // not used since the clock hand passed
 	markUsed               // used; stored by readers
@@ -161,7 +161,7 @@ func (x *Index[T]) vacateLocked() int {
 		switch {
 		case !isCacheEntry(e):
 			return c.hand
-		case step < maxClockSteps && e.mark.CompareAndSwap(markUsed, markIdle):
+		case step < maxClockSteps && e.unuse():
 		default:
 			c.entries--
 			x.killLocked(e)
@@ -172,7 +172,7 @@ func (x *Index[T]) vacateLocked() int {
 }
 
 func isCacheEntry[T comparable](e *entry[leaf[T]]) bool {
-	return e.mark.Load() != markDead && e.payload.set.Load() == nil
+	return !e.dead() && e.payload.set.Load() == nil
 }
 
 // promotedLocked notes that a cache entry is about to get subscriptions of its own.

@@ -182,7 +182,7 @@ func checkStructure(t testing.TB, x *Index[*member]) {
 					t.Fatalf("cache entry %q is not in the clock", e.key)
 				}
 			}
-			if table.findHash(e.hash, e.key) != e || e.mark.Load() == markDead {
+			if table.findHash(e.hash, e.key) != e || e.dead() {
 				t.Fatalf("entry %q cannot be found or is dead", e.key)
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nkeys"
 	"github.com/natsd/natsd/internal/password"
 	"github.com/natsd/natsd/internal/permission"
+	"github.com/natsd/natsd/internal/sublist"
 )
 
 // identity is who a connection is. It is never changed; whoever has the same one is the same user of the same
@@ -23,7 +24,8 @@ type identity struct {
 	rules       *permission.Set // nil: everything is allowed
 	secret      string          // stored password, token or key; to see whether a reload changes it
 	connections []ConnectionType
-	maxPayload  int64 // bytes, of the account; 0 or less: no limit beyond that of the server
+	stamp       uint32 // on subjects that it may publish to, see mayPublish; no other identity of this broker has had it. 0: none
+	maxPayload  int64  // bytes, of the account; 0 or less: no limit beyond that of the server
 }
 
 // credentials are what a client shows in CONNECT, and what its certificate says.
@@ -55,6 +57,7 @@ type authority struct {
 	listed    bool     // there is a list of users
 	mapped    bool     // certificates say who a client is
 	decoys    []string // hashes to compare with for a user that there is not
+	stamps    uint32   // given out so far, by those of before too
 	seed      maphash.Seed
 }
 
@@ -62,7 +65,7 @@ type authority struct {
 func newAuthority(o *Options, before *authority) *authority {
 	a := &authority{seed: maphash.MakeSeed()}
 	if before != nil {
-		a.accounts, a.seed = before.accounts, before.seed
+		a.accounts, a.seed, a.stamps = before.accounts, before.seed, before.stamps
 	}
 	a.accounts = accountsFor(o.Accounts, a.accounts)
 	if o.TLS != nil {
@@ -97,6 +100,10 @@ func (a *authority) addUsers(users []User) {
 	for i := range users {
 		u := &users[i]
 		id := &identity{name: u.id(), account: a.accounts[globalAccount], rules: permission.Compile(u.Permissions), connections: u.Connections}
+		if id.rules != nil && a.stamps < sublist.MaxStamp {
+			a.stamps++
+			id.stamp = a.stamps
+		}
 		if u.Account != "" {
 			id.account = a.accounts[u.Account]
 			id.maxPayload = id.account.limits.Load().MaxPayload

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/natsd/natsd/internal/permission"
 )
 
 // hotPaths are ways that a message can take. The input is that of one batch.
@@ -94,6 +96,39 @@ func BenchmarkFanout(b *testing.B) {
 				}
 				per := max(1, (readSize-minRead)/(size+len("PUB a.b 8192\r\n\r\n")))
 				benchmarkBatches(b, e, publisher, per, size*max(1, subs), publishes(per, size, "a.b"))
+			})
+		}
+	}
+}
+
+// BenchmarkPermissions is BenchmarkFanout for a publisher with permissions and for one without, on one subject and on many.
+func BenchmarkPermissions(b *testing.B) {
+	rules := &Permissions{Publish: PermissionSide{Allow: []string{"a.>", "b.*", "c"}, Deny: []string{"secret.>", "a.*.c"}}, Subscribe: PermissionSide{Open: true}}
+	many := &strings.Builder{}
+	for i := range 1000 {
+		many.WriteString(publishes(1, 16, fmt.Sprintf("a.%04d", i)))
+	}
+	for _, test := range []struct {
+		name, sub, input string
+		per              int
+	}{
+		{"nobody", "", publishes(1000, 16, "a.b"), 1000},
+		{"one", "SUB a.b 1\r\n", publishes(1000, 16, "a.b"), 1000},
+		{"many-one-pattern", "SUB a.* 1\r\n", many.String(), 1000},
+		{"many-two-patterns", "SUB a.* 1\r\nSUB a.> 2\r\n", many.String(), 1000},
+	} {
+		for _, user := range []*identity{nil, {rules: permission.Compile(rules), stamp: 1}} {
+			b.Run(fmt.Sprintf("%s/rules=%v", test.name, user != nil), func(b *testing.B) {
+				e := newEngine(b)
+				publisher := e.connect("/dev/null", quietConnect)
+				if user != nil {
+					user.account = e.live.Load().authority.accounts[globalAccount]
+					publisher.identity.Store(user)
+				}
+				if test.sub != "" {
+					e.connect("/dev/null", test.sub)
+				}
+				benchmarkBatches(b, e, publisher, test.per, 16, test.input)
 			})
 		}
 	}

@@ -4,29 +4,84 @@ import (
 	"strconv"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/natsd/natsd/internal/permission"
 )
 
-// permitted is the last subject that a worker found allowed, and for whom: most messages in a row have the same.
+// permitted is what a worker found allowed last, and for whom: most messages in a row are alike.
 type permitted struct {
-	rules   *permission.Set
-	subject []byte
+	id      *identity
+	matches *matches // of a pattern that is allowed as a whole; nil: none
+	pattern string   // the same, for matches that do not stay; empty: none
+	seen    string   // pattern of the last message that was looked at
+	subject []byte   // is allowed
 }
 
-// mayPublish reports whether the rules of c let it publish to a subject.
+// has reports whether the last message tells that id may publish to a subject, which has just been matched with r.
 //
-// Hot path: once per message of a user with permissions. 0 allocs/op. Fast path: the same subject as the last time.
-func (c *conn) mayPublish(w *worker, rules *permission.Set, text []byte) bool {
-	if w.permitted.rules == rules && string(w.permitted.subject) == string(text) {
+// Hot path: once per message of a user with permissions. It is inlined.
+func (p *permitted) has(id *identity, r *matches, text []byte) bool {
+	return p.id == id && (p.matches == r || string(p.subject) == string(text))
+}
+
+// mayPublish reports whether c, which is id, may publish to a subject, which has just been matched with r.
+//
+// Hot path: once per change of subject of a user with permissions. 0 allocs/op. Fast paths: a subject whose cached match
+// was stamped as allowed for id; matches of the same pattern as the last time, which is allowed as a whole. They touch
+// little that matching has not.
+func (c *conn) mayPublish(w *worker, id *identity, r *matches, text []byte) bool {
+	p := &w.permitted
+	if p.id != id {
+		*p = permitted{id: id, subject: p.subject[:0]}
+	}
+	stamp, stampable := w.reader.Stamp(id.account.index, text)
+	if stamp == id.stamp && stamp != 0 {
 		return true
 	}
-	if !rules.Publish(text) {
-		return rules.Responses() != nil && c.replies.take(text)
+	if !r.Empty() && c.mayPublishAll(p, id, r) {
+		return true
 	}
-	w.permitted.rules = rules
-	w.permitted.subject = append(w.permitted.subject[:0], text...)
+	if !id.rules.Publish(text) {
+		return id.rules.Responses() != nil && c.replies.take(text)
+	}
+	if stampable && id.stamp != 0 {
+		w.reader.SetStamp(id.stamp)
+	} else if r.Empty() {
+		p.subject = append(p.subject[:0], text...)
+	}
 	return true
+}
+
+// mayPublishAll reports whether c may publish to everything that a pattern among r matches. It looks that up for the
+// second message in a row.
+func (c *conn) mayPublishAll(p *permitted, id *identity, r *matches) bool {
+	pattern := patternOf(r)
+	if !sameText(p.pattern, pattern) {
+		again := sameText(p.seen, pattern)
+		p.seen = pattern
+		if !again || !id.rules.PublishAll(pattern) {
+			return false
+		}
+		p.pattern = pattern
+	}
+	if r.Stable() {
+		p.matches = r
+	}
+	return true
+}
+
+// sameText reports whether a and b are one text in memory, as all subscriptions on a pattern have it.
+func sameText(a, b string) bool {
+	return len(a) == len(b) && unsafe.StringData(a) == unsafe.StringData(b)
+}
+
+// patternOf returns a pattern that matches every subject that has the matches r, which are not empty.
+func patternOf(r *matches) string {
+	if len(r.Plain) > 0 {
+		return r.Plain[0].subject
+	}
+	return r.Queues[0].Members[0].subject
 }
 
 // mayReceive reports whether m may go to s, a subscription of c, which is watched; and if it may, and has a reply subject

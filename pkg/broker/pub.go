@@ -31,7 +31,8 @@ func (c *conn) publish(w *worker, op wire.Op) bool {
 		c.refusePublish(w, m.Subject)
 		return true
 	}
-	if id.rules != nil && !c.mayPublish(w, id.rules, m.Subject) {
+	r := w.reader.Match(id.account.index, m.Subject)
+	if id.rules != nil && !w.permitted.has(id, r, m.Subject) && !c.mayPublish(w, id, r, m.Subject) {
 		c.refusePublish(w, m.Subject)
 		return true
 	}
@@ -40,7 +41,7 @@ func (c *conn) publish(w *worker, op wire.Op) bool {
 			return true
 		}
 	}
-	taken := w.deliver(c, m, w.reader.Match(id.account.index, m.Subject))
+	taken := w.deliver(c, m, r)
 	if !taken && c.noResponders && len(m.Reply) > 0 {
 		c.tellNoResponders(w, m)
 	}
