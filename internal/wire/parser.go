@@ -21,14 +21,23 @@ type Parser struct {
 
 	// Skipping is the PING, PONG or +OK whose line end has not come yet; a caller that shares one Parser
 	// among connections saves and restores it. Nothing else carries over from one call of Next to the
-	// following: Event and Need are results, written by Next and never read by it.
+	// following after Forget: Event and Need are results, written by Next and never read by it.
 	Skipping Op
+
+	// Repeated says that the PUB just parsed has the same subject as the event before, which was a PUB too. It is set
+	// where that shows without looking for it.
+	Repeated bool
+	previous []byte // subject of the event before, a PUB, in the caller's buffer; nil: none, or the buffer has changed
 }
+
+// Forget makes p ready for another buffer: the one of the events before may have changed.
+func (p *Parser) Forget() { p.previous, p.Repeated = nil, false }
 
 // Reset makes p ready for another connection and drops what p borrows. The limits stay.
 func (p *Parser) Reset() {
 	p.Event = Event{}
 	p.Need, p.Skipping = 0, OpNone
+	p.Forget()
 }
 
 // Next returns the first event in b and the number of bytes it took. With OpNone and a nil error it needs more
@@ -44,6 +53,7 @@ func (p *Parser) Next(b []byte) (op Op, n int, err error) {
 			return OpPub, n, nil
 		}
 	}
+	p.Forget()
 	return p.next(b)
 }
 
@@ -55,7 +65,11 @@ const pubVerb = uint32('p') | uint32('u')<<8 | uint32('b')<<16 | uint32(' ')<<24
 // is out of the ordinary; nothing is then decided.
 func (p *Parser) fastPub(b []byte) int {
 	const args = len("PUB ")
-	subjectEnd := scanToken(b, args)
+	subjectEnd := args + len(p.previous)
+	repeated := subjectEnd > args && subjectEnd < len(b) && b[subjectEnd] == ' ' && string(b[args:subjectEnd]) == string(p.previous)
+	if !repeated {
+		subjectEnd = scanToken(b, args)
+	}
 	if subjectEnd == args || subjectEnd+1 >= len(b) || b[subjectEnd] != ' ' {
 		return 0
 	}
@@ -83,6 +97,7 @@ func (p *Parser) fastPub(b []byte) int {
 		return 0
 	}
 	p.Subject, p.Reply = b[args:subjectEnd], reply
+	p.Repeated, p.previous = repeated, p.Subject
 	p.SizeText, p.HeaderText = b[sizeAt:sizeEnd], nil
 	p.Size, p.HeaderSize = size, 0
 	p.Payload, p.Tail = b[payload:end], b[subjectEnd+1:end+2]

@@ -253,6 +253,7 @@ func (w *worker) makeRoom(n int) {
 func (c *conn) batch() {
 	w := c.in.w
 	w.refresh()
+	w.parser.Forget()
 	c.noteActivity()
 	for w.start < w.end && !c.ended() {
 		if c.identity.Load() == nil && c.locked(w.in[w.start]) {

@@ -113,6 +113,7 @@ func BenchmarkPermissions(b *testing.B) {
 		per              int
 	}{
 		{"nobody", "", publishes(1000, 16, "a.b"), 1000},
+		{"nobody-long", "", publishes(1000, 16, "a.0.bench.subject.long"), 1000},
 		{"one", "SUB a.b 1\r\n", publishes(1000, 16, "a.b"), 1000},
 		{"many-one-pattern", "SUB a.* 1\r\n", many.String(), 1000},
 		{"many-two-patterns", "SUB a.* 1\r\nSUB a.> 2\r\n", many.String(), 1000},

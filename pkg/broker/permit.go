@@ -15,14 +15,15 @@ type permitted struct {
 	matches *matches // of a pattern that is allowed as a whole; nil: none
 	pattern string   // the same, for matches that do not stay; empty: none
 	seen    string   // pattern of the last message that was looked at
-	subject []byte   // is allowed
+	allowed bool     // the message before was, whatever comes
 }
 
-// has reports whether the last message tells that id may publish to a subject, which has just been matched with r.
+// has reports whether the message before tells that id may publish to a subject, which has just been matched with r.
+// repeated says that it has the same subject.
 //
 // Hot path: once per message of a user with permissions. It is inlined.
-func (p *permitted) has(id *identity, r *matches, text []byte) bool {
-	return p.id == id && (p.matches == r || string(p.subject) == string(text))
+func (p *permitted) has(id *identity, r *matches, repeated bool) bool {
+	return p.id == id && (repeated && p.allowed || p.matches == r)
 }
 
 // mayPublish reports whether c, which is id, may publish to a subject, which has just been matched with r.
@@ -33,13 +34,12 @@ func (p *permitted) has(id *identity, r *matches, text []byte) bool {
 func (c *conn) mayPublish(w *worker, id *identity, r *matches, text []byte) bool {
 	p := &w.permitted
 	if p.id != id {
-		*p = permitted{id: id, subject: p.subject[:0]}
+		*p = permitted{id: id}
 	}
+	p.allowed = false
 	stamp, stampable := w.reader.Stamp(id.account.index, text)
-	if stamp == id.stamp && stamp != 0 {
-		return true
-	}
-	if !r.Empty() && c.mayPublishAll(p, id, r) {
+	if stamp == id.stamp && stamp != 0 || !r.Empty() && c.mayPublishAll(p, id, r) {
+		p.allowed = true
 		return true
 	}
 	if !id.rules.Publish(text) {
@@ -47,9 +47,8 @@ func (c *conn) mayPublish(w *worker, id *identity, r *matches, text []byte) bool
 	}
 	if stampable && id.stamp != 0 {
 		w.reader.SetStamp(id.stamp)
-	} else if r.Empty() {
-		p.subject = append(p.subject[:0], text...)
 	}
+	p.allowed = true
 	return true
 }
 

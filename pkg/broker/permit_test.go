@@ -278,6 +278,56 @@ func TestServerAgreesWithRules(t *testing.T) {
 	}
 }
 
+// TestPublishAgreesWithRules compares what the server lets through with what internal/permission says, for batches of
+// random subjects, many of them twice in a row, under subscriptions of many kinds: what is remembered from one message to
+// the next must not let another one pass.
+func TestPublishAgreesWithRules(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 12))
+	token := func(words ...string) string { return words[r.IntN(len(words))] }
+	list := func() []string {
+		entries := make([]string, r.IntN(3))
+		for i := range entries {
+			entries[i] = token("a", "b", "*", ">", "a.a", "a.*", "b.>", "*.b", "a.b.c")
+		}
+		return entries
+	}
+	subjects := []string{"a", "b", "a.a", "a.b", "b.a", "b.b", "a.b.c", "b.b.c", "c"}
+	b := launch(t, ruled(nil))
+	o := b.live.Load().Options
+	for range 150 {
+		rules := &Permissions{Publish: PermissionSide{Open: r.IntN(3) == 0, Allow: list(), Deny: list()}, Subscribe: PermissionSide{Open: true}}
+		o.Auth = ruled(rules).Auth
+		reload(t, b, o)
+		set := permission.Compile(rules)
+		bob, second, listener := as(t, b, "bob"), as(t, b, "bob"), as(t, b, "all")
+		listener.send("SUB > 1\r\n")
+		others := []string{"", "SUB a.* 1\r\n", "SUB a.* 1\r\nSUB a.> 2\r\nSUB b 3\r\n", "SUB a.a q 1\r\nSUB *.* 2\r\n"}[r.IntN(4)]
+		as(t, b, "all").send(others)
+		listener.roundTrip()
+		for _, publisher := range []*wireClient{bob, second, bob} {
+			var batch strings.Builder
+			var errs, msgs []string
+			text := ""
+			for range 60 {
+				if text == "" || r.IntN(2) == 0 {
+					text = token(subjects...)
+				}
+				batch.WriteString(pub(text, 0))
+				if set.ExplainPublish(text).Allowed {
+					msgs = append(msgs, "MSG "+text+" 1 0", "")
+				} else {
+					errs = append(errs, fmt.Sprintf("-ERR 'Permissions Violation for Publish to %q'", text))
+				}
+			}
+			publisher.send(batch.String())
+			publisher.expect(errs...)
+			publisher.roundTrip()
+			listener.expect(msgs...)
+		}
+		_, _, _ = bob.Close(), second.Close(), listener.Close()
+	}
+}
+
 // naiveMatch reports whether a pattern matches a literal subject.
 func naiveMatch(pattern, text string) bool {
 	p, s := strings.Split(pattern, "."), strings.Split(text, ".")

@@ -32,7 +32,7 @@ func (c *conn) publish(w *worker, op wire.Op) bool {
 		return true
 	}
 	r := w.reader.Match(id.account.index, m.Subject)
-	if id.rules != nil && !w.permitted.has(id, r, m.Subject) && !c.mayPublish(w, id, r, m.Subject) {
+	if id.rules != nil && !w.permitted.has(id, r, w.parser.Repeated) && !c.mayPublish(w, id, r, m.Subject) {
 		c.refusePublish(w, m.Subject)
 		return true
 	}
