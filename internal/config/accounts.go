@@ -5,8 +5,8 @@ import (
 	"github.com/natsd/natsd/pkg/confparse"
 )
 
-// globalAccount is the account of users that belong to no other.
-const globalAccount = "$G"
+// GlobalAccount is the account of users that belong to no other.
+const GlobalAccount = "$G"
 
 // Account is one entry of accounts. Source: docs/spec/config.md B6.
 type Account struct {
@@ -26,7 +26,7 @@ func (b *builder) accounts() []Account {
 	seen := make(map[string]int)
 	for _, n := range f.named {
 		switch at, known := seen[n.name]; {
-		case n.name == globalAccount:
+		case n.name == GlobalAccount:
 			b.report(n.pos, len(n.name), "", "%q is a Reserved Account", n.name)
 			continue
 		case known && n.block == nil:
@@ -81,15 +81,15 @@ func (b *builder) checkUsers(c *Config) {
 	inAccounts := false
 	seen := make(map[string]bool)
 	for _, u := range c.Authorization.Users {
-		seen[u.id()] = true
+		seen[u.ID()] = true
 	}
 	for i := range c.Accounts {
 		for _, u := range c.Accounts[i].Users {
 			inAccounts = true
-			if seen[u.id()] {
-				b.report(u.Pos, 1, "a user belongs to one account", "Duplicate user %q detected", u.id())
+			if seen[u.ID()] {
+				b.report(u.Pos, 1, "a user belongs to one account", "Duplicate user %q detected", u.ID())
 			}
-			seen[u.id()] = true
+			seen[u.ID()] = true
 		}
 	}
 	switch {
@@ -104,17 +104,11 @@ func (b *builder) checkUsers(c *Config) {
 func (c *Config) Auth() *broker.Auth {
 	a := &c.Authorization
 	auth := &broker.Auth{User: a.User, Password: a.Password, Token: a.Token, NoAuthUser: c.NoAuthUser, Timeout: a.Timeout}
-	add := func(users []User, account string, byDefault *Permissions) {
-		for i := range users {
-			auth.Users = append(auth.Users, users[i].broker(account, byDefault))
-		}
-	}
 	if a.Users != nil {
 		auth.Users = []broker.User{}
 	}
-	add(a.Users, "", a.Default)
-	for i := range c.Accounts {
-		add(c.Accounts[i].Users, c.Accounts[i].Name, c.Accounts[i].Default)
+	for _, u := range c.AllUsers() {
+		auth.Users = append(auth.Users, u.broker())
 	}
 	if auth.Users == nil && auth.User == "" && auth.Token == "" {
 		return nil
@@ -123,10 +117,10 @@ func (c *Config) Auth() *broker.Auth {
 }
 
 // broker returns u as the broker takes it.
-func (u *User) broker(account string, byDefault *Permissions) broker.User {
-	user := broker.User{Name: u.Name, Password: u.Password, NKey: u.NKey, Account: account, Permissions: u.Permissions.Broker()}
+func (u *UserOf) broker() broker.User {
+	user := broker.User{Name: u.Name, Password: u.Password, NKey: u.NKey, Account: u.Account, Permissions: u.Permissions.Broker()}
 	if u.Permissions == nil {
-		user.Permissions = byDefault.Broker()
+		user.Permissions = u.Default.Broker()
 	}
 	for _, kind := range u.ConnectionTypes {
 		user.Connections = append(user.Connections, broker.ConnectionType(kind))
@@ -134,8 +128,30 @@ func (u *User) broker(account string, byDefault *Permissions) broker.User {
 	return user
 }
 
-// id returns what u is known by.
-func (u *User) id() string {
+// UserOf is a user with what it has from around it.
+type UserOf struct {
+	*User
+	Account string
+	Default *Permissions // that count if it has none of its own; nil: none
+}
+
+// AllUsers returns the users of the authorization and of all accounts.
+func (c *Config) AllUsers() []UserOf {
+	var all []UserOf
+	add := func(users []User, account string, byDefault *Permissions) {
+		for i := range users {
+			all = append(all, UserOf{&users[i], account, byDefault})
+		}
+	}
+	add(c.Authorization.Users, GlobalAccount, c.Authorization.Default)
+	for i := range c.Accounts {
+		add(c.Accounts[i].Users, c.Accounts[i].Name, c.Accounts[i].Default)
+	}
+	return all
+}
+
+// ID returns what u is known by.
+func (u *User) ID() string {
 	if u.NKey != "" {
 		return u.NKey
 	}

@@ -192,7 +192,7 @@ func (b *builder) checkNoAuthUser(c *Config) {
 	for i := range c.Accounts {
 		users = append(users[:len(users):len(users)], c.Accounts[i].Users...)
 	}
-	if slices.ContainsFunc(users, func(u User) bool { return u.id() == c.NoAuthUser }) {
+	if slices.ContainsFunc(users, func(u User) bool { return u.ID() == c.NoAuthUser }) {
 		return
 	}
 	b.errorAbout("no_auth_user", "", "no_auth_user: %q not present as user or nkey in authorization block or account configuration", c.NoAuthUser)
