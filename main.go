@@ -9,5 +9,5 @@ import (
 )
 
 func main() {
-	os.Exit(cmd.Main(os.Args, os.Environ(), iostreams.System()))
+	os.Exit(cmd.Main(cmd.HideSecrets(os.Args), os.Environ(), iostreams.System()))
 }
