@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/natsd/natsd/internal/testutil"
+	"github.com/natsd/natsd/internal/testutil/certs"
 )
 
 // loadTLS loads a file with flags and environment, certificates included.
@@ -28,7 +28,7 @@ func loadTLS(t *testing.T, file string, environ []string, flags ...GivenFlag) *R
 // TestSameTLSEverywhere: an option of TLS means the same in the file, as a flag and as a variable, and what is not given has
 // the same safe default everywhere (CVE-2021-32026 was a default that flags forgot).
 func TestSameTLSEverywhere(t *testing.T) {
-	ca, folder := testutil.NewAuthority(t), t.TempDir()
+	ca, folder := certs.NewAuthority(t), t.TempDir()
 	certFile, keyFile := ca.Server(nil).Write(t, folder, "server")
 	caFile := ca.Write(t, folder)
 	for name, test := range map[string]struct {
@@ -97,7 +97,7 @@ func compareTLS(t *testing.T, layer string, got, want *Config) {
 // TestTLSFindings: what is wrong with certificates is found when the configuration is loaded.
 func TestTLSFindings(t *testing.T) {
 	folder := t.TempDir()
-	ca := testutil.NewAuthority(t)
+	ca := certs.NewAuthority(t)
 	certFile, keyFile := ca.Server(nil).Write(t, folder, "server")
 	_, otherKey := ca.Server(nil).Write(t, folder, "other")
 	for _, test := range []struct {
@@ -107,7 +107,7 @@ func TestTLSFindings(t *testing.T) {
 	}{
 		{fmt.Sprintf("tls {\n cert_file: %q\n key_file: \"/none\"\n}", certFile), nil, ":2:13: error parsing X509 certificate/key pair"},
 		{fmt.Sprintf("tls { cert_file: %q, key_file: %q }", certFile, otherKey), nil, "private key does not match"},
-		{fmt.Sprintf("tls { cert_file: %q, key_file: %q\n ca_file: \"/none\" }", certFile, keyFile), nil, ":2:12: failed to parse root ca certificate"},
+		{fmt.Sprintf("tls { cert_file: %q, key_file: %q\n ca_file: \"/none\" }", certFile, keyFile), nil, ":2:11: failed to parse root ca certificate"},
 		{fmt.Sprintf("tls { cert_file: %q, key_file: %q, cipher_suites: [TLS_RSA_WITH_X] }", certFile, keyFile), nil, "unrecognized cipher TLS_RSA_WITH_X"},
 		{fmt.Sprintf("tls { cert_file: %q, key_file: %q, curve_preferences: [CurveP25] }", certFile, keyFile), nil, `unrecognized curve preference CurveP25; did you mean "CurveP256"?`},
 		{fmt.Sprintf("tls { cert_file: %q, key_file: %q, pinned_certs: [abc] }", certFile, keyFile), nil, "pinned_certs"},
@@ -126,7 +126,7 @@ func TestTLSFindings(t *testing.T) {
 // TestWeakSuites: a weak suite that is asked for is served, with a warning.
 func TestWeakSuites(t *testing.T) {
 	folder := t.TempDir()
-	certFile, keyFile := testutil.NewAuthority(t).RSAServer().Write(t, folder, "server")
+	certFile, keyFile := certs.NewAuthority(t).RSAServer().Write(t, folder, "server")
 	file := fmt.Sprintf("tls { cert_file: %q, key_file: %q, cipher_suites: [TLS_RSA_WITH_3DES_EDE_CBC_SHA] SURE }", certFile, keyFile)
 	r := loadTLS(t, strings.Replace(file, "SURE", "", 1), nil)
 	if r.Err() != nil || !strings.Contains(fmt.Sprint(r.Warnings()), "TLS_RSA_WITH_3DES_EDE_CBC_SHA is weak") {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/natsd/natsd/internal/testutil"
+	"github.com/natsd/natsd/internal/testutil/certs"
 	"github.com/natsd/natsd/internal/tlsconfig"
 )
 
@@ -48,8 +49,8 @@ func shake(t *testing.T, server, client *tls.Config) (tls.ConnectionState, error
 // TestScan offers every version and every suite in turn, as a scanner would: by default only TLS 1.2 and 1.3 and only
 // suites with forward secrecy and authenticated encryption are taken.
 func TestScan(t *testing.T) {
-	ca, folder := testutil.NewAuthority(t), t.TempDir()
-	for kind, certificate := range map[string]*testutil.Certificate{"ECDSA": ca.Server(nil), "RSA": ca.RSAServer()} {
+	ca, folder := certs.NewAuthority(t), t.TempDir()
+	for kind, certificate := range map[string]*certs.Certificate{"ECDSA": ca.Server(nil), "RSA": ca.RSAServer()} {
 		certFile, keyFile := certificate.Write(t, folder, kind)
 		source, err := tlsconfig.New(&tlsconfig.Options{Certificates: []tlsconfig.Pair{{CertFile: certFile, KeyFile: keyFile}}})
 		if err != nil {
@@ -79,7 +80,7 @@ func TestScan(t *testing.T) {
 
 // TestChosen: what the options name is what counts.
 func TestChosen(t *testing.T) {
-	ca, folder := testutil.NewAuthority(t), t.TempDir()
+	ca, folder := certs.NewAuthority(t), t.TempDir()
 	certFile, keyFile := ca.RSAServer().Write(t, folder, "server")
 	o := tlsconfig.Options{Certificates: []tlsconfig.Pair{{CertFile: certFile, KeyFile: keyFile}}, Suites: []string{"TLS_RSA_WITH_AES_128_CBC_SHA", "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305"},
 		Curves: []string{"CurveP384"}}
@@ -110,7 +111,7 @@ func TestChosen(t *testing.T) {
 
 // TestClientCertificates: with verify, certificates of the right authority, in time and made for clients.
 func TestClientCertificates(t *testing.T) {
-	ca, folder := testutil.NewAuthority(t), t.TempDir()
+	ca, folder := certs.NewAuthority(t), t.TempDir()
 	certFile, keyFile := ca.Server(nil).Write(t, folder, "server")
 	source, err := tlsconfig.New(&tlsconfig.Options{
 		Certificates: []tlsconfig.Pair{{CertFile: certFile, KeyFile: keyFile}}, CAFile: ca.Write(t, folder), Verify: true,
@@ -119,12 +120,12 @@ func TestClientCertificates(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
-		certificate *testutil.Certificate
+		certificate *certs.Certificate
 		want        bool
 	}{
 		"right":           {ca.Client("c", nil), true},
 		"none":            {nil, false},
-		"another CA":      {testutil.NewAuthority(t).Client("c", nil), false},
+		"another CA":      {certs.NewAuthority(t).Client("c", nil), false},
 		"expired":         {ca.Client("c", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }), false},
 		"not yet":         {ca.Client("c", func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Minute) }), false},
 		"for servers":     {ca.Server(nil), false},
@@ -143,7 +144,7 @@ func TestClientCertificates(t *testing.T) {
 
 // TestRenewal: a certificate that has changed is read again; one that is broken does not replace the one there is.
 func TestRenewal(t *testing.T) {
-	ca, folder := testutil.NewAuthority(t), t.TempDir()
+	ca, folder := certs.NewAuthority(t), t.TempDir()
 	certFile, keyFile := ca.Server(nil).Write(t, folder, "server")
 	var said []string
 	source, err := tlsconfig.New(&tlsconfig.Options{
@@ -195,7 +196,7 @@ func TestRenewal(t *testing.T) {
 
 // TestSeveralCertificates: a client gets the one that it can use.
 func TestSeveralCertificates(t *testing.T) {
-	ca, folder := testutil.NewAuthority(t), t.TempDir()
+	ca, folder := certs.NewAuthority(t), t.TempDir()
 	rsaCert, rsaKey := ca.RSAServer().Write(t, folder, "rsa")
 	ecCert, ecKey := ca.Server(nil).Write(t, folder, "ec")
 	source, err := tlsconfig.New(&tlsconfig.Options{Certificates: []tlsconfig.Pair{{CertFile: rsaCert, KeyFile: rsaKey}, {CertFile: ecCert, KeyFile: ecKey}}})
@@ -211,7 +212,7 @@ func TestSeveralCertificates(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	ca, folder := testutil.NewAuthority(t), t.TempDir()
+	ca, folder := certs.NewAuthority(t), t.TempDir()
 	certFile, keyFile := ca.Server(nil).Write(t, folder, "server")
 	_, otherKey := ca.Server(nil).Write(t, folder, "other")
 	pair := tlsconfig.Pair{CertFile: certFile, KeyFile: keyFile}

@@ -13,12 +13,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/natsd/natsd/internal/testutil"
+	"github.com/natsd/natsd/internal/testutil/certs"
 	"github.com/rs/zerolog"
 )
 
 // secureOptions returns options with TLS under a certificate of ca.
-func secureOptions(ca *testutil.Authority, change func(*TLSOptions)) Options {
+func secureOptions(ca *certs.Authority, change func(*TLSOptions)) Options {
 	o := Options{Host: "127.0.0.1", Port: RandomPort, TLS: &TLSOptions{Config: &tls.Config{Certificates: []tls.Certificate{ca.Server(nil).Certificate}, MinVersion: tls.VersionTLS12}}}
 	if change != nil {
 		change(o.TLS)
@@ -27,7 +27,7 @@ func secureOptions(ca *testutil.Authority, change func(*TLSOptions)) Options {
 }
 
 // verifying makes clients show a certificate of ca.
-func verifying(ca *testutil.Authority) func(*TLSOptions) {
+func verifying(ca *certs.Authority) func(*TLSOptions) {
 	return func(o *TLSOptions) {
 		o.Config.ClientCAs, o.Config.ClientAuth = ca.Pool(), tls.RequireAndVerifyClientCert
 	}
@@ -42,13 +42,13 @@ type secureClient struct {
 }
 
 // dialSecure reads INFO in clear text and shakes hands. certificate may be nil.
-func dialSecure(t *testing.T, b *Broker, ca *testutil.Authority, certificate *testutil.Certificate) (*secureClient, error) {
+func dialSecure(t *testing.T, b *Broker, ca *certs.Authority, certificate *certs.Certificate) (*secureClient, error) {
 	t.Helper()
 	raw := dialRaw(t, b)
 	return shakeHands(t, raw.TCPConn, raw.info, ca, certificate)
 }
 
-func shakeHands(t *testing.T, nc net.Conn, info string, ca *testutil.Authority, certificate *testutil.Certificate) (*secureClient, error) {
+func shakeHands(t *testing.T, nc net.Conn, info string, ca *certs.Authority, certificate *certs.Certificate) (*secureClient, error) {
 	t.Helper()
 	config := &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost"}
 	if certificate != nil {
@@ -88,7 +88,7 @@ func (c *secureClient) refused() bool {
 // TestTLS: INFO in clear text, then everything encrypted, with clients of both kinds that there are.
 // Spec: docs/spec/client-protocol.md §11.
 func TestTLS(t *testing.T) {
-	ca := testutil.NewAuthority(t)
+	ca := certs.NewAuthority(t)
 	b := launch(t, secureOptions(ca, nil))
 	c, err := dialSecure(t, b, ca, nil)
 	if err != nil {
@@ -123,7 +123,7 @@ func TestTLS(t *testing.T) {
 // TestPlainTextToTLS: who does not shake hands is told so in clear text; who says nothing is, too, after a while; who breaks
 // the handshake off is not. Spec: docs/spec/client-protocol.md §11.
 func TestPlainTextToTLS(t *testing.T) {
-	ca := testutil.NewAuthority(t)
+	ca := certs.NewAuthority(t)
 	log := &logRecord{}
 	o := secureOptions(ca, nil)
 	o.Logger = log.logger(zerolog.DebugLevel)
@@ -149,7 +149,7 @@ func TestPlainTextToTLS(t *testing.T) {
 
 // TestTLSTimeout: neither silence nor a handshake that stops half way keeps a connection.
 func TestTLSTimeout(t *testing.T) {
-	ca := testutil.NewAuthority(t)
+	ca := certs.NewAuthority(t)
 	b := launch(t, secureOptions(ca, func(o *TLSOptions) { o.Timeout = 50 * time.Millisecond }))
 	silent := dialRaw(t, b)
 	silent.expectError(errTextTLSRequired)
@@ -166,7 +166,7 @@ func TestTLSTimeout(t *testing.T) {
 
 // TestHandshakeSlots: clients that stop in the middle of a handshake do not keep others from theirs.
 func TestHandshakeSlots(t *testing.T) {
-	ca := testutil.NewAuthority(t)
+	ca := certs.NewAuthority(t)
 	b := launch(t, secureOptions(ca, func(o *TLSOptions) { o.Timeout = time.Minute }))
 	for range 100 {
 		raw := dialRaw(t, b)
@@ -189,7 +189,7 @@ func TestHandshakeSlots(t *testing.T) {
 
 // TestOldVersions: a client that offers nothing newer than TLS 1.1 is refused.
 func TestOldVersions(t *testing.T) {
-	ca := testutil.NewAuthority(t)
+	ca := certs.NewAuthority(t)
 	b := launch(t, secureOptions(ca, nil))
 	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} { //nolint:gosec // that is the point
 		c := tls.Client(dialRaw(t, b), &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost", MinVersion: version, MaxVersion: version})
@@ -204,7 +204,7 @@ func TestTLSToPlainPort(t *testing.T) {
 	for name, auth := range map[string]*Auth{"open": nil, "with users": {User: "bob"}} {
 		t.Run(name, func(t *testing.T) {
 			b := launch(t, Options{Auth: auth})
-			_, err := dialSecure(t, b, testutil.NewAuthority(t), nil)
+			_, err := dialSecure(t, b, certs.NewAuthority(t), nil)
 			if err == nil {
 				t.Error("it went well")
 			}
@@ -217,7 +217,7 @@ func TestTLSToPlainPort(t *testing.T) {
 
 // TestClientCertificate: with verify, only clients with a certificate get in.
 func TestClientCertificate(t *testing.T) {
-	ca := testutil.NewAuthority(t)
+	ca := certs.NewAuthority(t)
 	b := launch(t, secureOptions(ca, verifying(ca)))
 	c, err := dialSecure(t, b, ca, ca.Client("c", nil))
 	if err != nil || !strings.Contains(c.info, `"tls_verify":true`) {
@@ -225,8 +225,8 @@ func TestClientCertificate(t *testing.T) {
 	}
 	c.send("PING\r\n")
 	c.expect("PONG")
-	for name, certificate := range map[string]*testutil.Certificate{
-		"none": nil, "another CA": testutil.NewAuthority(t).Client("c", nil), "for servers": ca.Server(nil),
+	for name, certificate := range map[string]*certs.Certificate{
+		"none": nil, "another CA": certs.NewAuthority(t).Client("c", nil), "for servers": ca.Server(nil),
 		"expired": ca.Client("c", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }),
 	} {
 		c, err := dialSecure(t, b, ca, certificate)
@@ -238,7 +238,7 @@ func TestClientCertificate(t *testing.T) {
 
 // TestVerifyAndMap: the certificate says who a client is, whatever it shows in CONNECT.
 func TestVerifyAndMap(t *testing.T) {
-	ca := testutil.NewAuthority(t)
+	ca := certs.NewAuthority(t)
 	o := secureOptions(ca, func(o *TLSOptions) { verifying(ca)(o); o.VerifyAndMap = true })
 	o.Auth = &Auth{Users: []User{
 		{Name: "bob@example.com", Permissions: denying("x")}, {Name: "host.example.com"}, {Name: "spiffe://example.com/bob"}, {Name: "CN=bob,O=Acme"}, {Name: "other", Password: "s3cret"},
@@ -291,9 +291,9 @@ func serverSideOf(t *testing.T, b *Broker, c *secureClient) *conn {
 // TestPinnedKeys: only certificates with these keys count, at the handshake and after a reload.
 // Spec: docs/spec/config.md B4, C3.
 func TestPinnedKeys(t *testing.T) {
-	ca := testutil.NewAuthority(t)
+	ca := certs.NewAuthority(t)
 	pinned, other := ca.Client("a", nil), ca.Client("b", nil)
-	sum := func(c *testutil.Certificate) string { return keySum(c.Leaf) }
+	sum := func(c *certs.Certificate) string { return keySum(c.Leaf) }
 	o := secureOptions(ca, func(o *TLSOptions) { verifying(ca)(o); o.PinnedKeys = []string{sum(pinned)} })
 	b := launch(t, o)
 	c, err := dialSecure(t, b, ca, pinned)
@@ -319,7 +319,7 @@ func TestPinnedKeys(t *testing.T) {
 
 // TestHandshakeFirst: the handshake before INFO, always, or for clients that begin it soon.
 func TestHandshakeFirst(t *testing.T) {
-	ca := testutil.NewAuthority(t)
+	ca := certs.NewAuthority(t)
 	for name, test := range map[string]struct {
 		change      func(*TLSOptions)
 		first, late bool // clients that are served
@@ -357,7 +357,7 @@ func TestHandshakeFirst(t *testing.T) {
 
 // TestAllowNonTLS: both kinds of client on one port.
 func TestAllowNonTLS(t *testing.T) {
-	ca := testutil.NewAuthority(t)
+	ca := certs.NewAuthority(t)
 	b := launch(t, secureOptions(ca, func(o *TLSOptions) { o.AllowNonTLS = true }))
 	plain := joinQuiet(t, b)
 	if !strings.Contains(plain.info, `"tls_required":false,"tls_verify":false`) || !strings.Contains(plain.info, `"tls_available":true`) {
@@ -384,7 +384,7 @@ func TestHandshakeRate(t *testing.T) {
 			}
 		}
 	}
-	ca := testutil.NewAuthority(t)
+	ca := certs.NewAuthority(t)
 	b := launch(t, secureOptions(ca, func(o *TLSOptions) { o.MaxPerSecond = 1 }))
 	turnedAway := 0
 	for range 10 {
@@ -408,7 +408,7 @@ func TestHandshakeRate(t *testing.T) {
 // TestReloadTLS: connections that there are stay as they are; new ones are served as the options say.
 // Spec: docs/spec/config.md C3.
 func TestReloadTLS(t *testing.T) {
-	ca := testutil.NewAuthority(t)
+	ca := certs.NewAuthority(t)
 	o := Options{Host: "127.0.0.1", Port: RandomPort}
 	b := launch(t, o)
 	plain := joinQuiet(t, b)
@@ -439,7 +439,7 @@ func TestReloadTLS(t *testing.T) {
 
 // TestShutdownDuringHandshake: a client in the middle of one does not hold the broker up.
 func TestShutdownDuringHandshake(t *testing.T) {
-	ca := testutil.NewAuthority(t)
+	ca := certs.NewAuthority(t)
 	b := launch(t, secureOptions(ca, func(o *TLSOptions) { o.Timeout = time.Hour }))
 	silent, half := dialRaw(t, b), dialRaw(t, b)
 	half.send("\x16\x03\x01\x02")
@@ -450,7 +450,7 @@ func TestShutdownDuringHandshake(t *testing.T) {
 
 // TestTLSSlowConsumer: a client with TLS that does not read is cut like any other, and those that read get everything.
 func TestTLSSlowConsumer(t *testing.T) {
-	ca := testutil.NewAuthority(t)
+	ca := certs.NewAuthority(t)
 	o := secureOptions(ca, nil)
 	o.MaxPending, o.MaxPayload, o.WriteDeadline = 4<<20, 1<<20, time.Second
 	b := launch(t, o)

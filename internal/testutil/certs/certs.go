@@ -1,4 +1,5 @@
-package testutil
+// Package certs makes certificates for tests.
+package certs
 
 import (
 	"crypto/ecdsa"
