@@ -6,14 +6,18 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"runtime"
 	"sync"
-
-	"golang.org/x/crypto/bcrypt"
+	"sync/atomic"
+	"time"
 )
 
 const (
 	// maxWaiting is the most comparisons that may wait. Each is somebody's connection, which waits with it.
 	maxWaiting = 4096
+	// crowd is how many may wait before comparisons slow down, and pause for how long they stop then after each turn.
+	crowd = 8
+	pause = time.Millisecond
 	// maxRemembered is the most passwords that are remembered as right.
 	maxRemembered = 8192
 )
@@ -26,9 +30,10 @@ var ErrBusy = errors.New("too many passwords wait to be checked")
 type Verifier struct {
 	workers int      // set by NewVerifier, never written again, like key
 	key     [32]byte // of the digests
-	compare func(hash, password []byte) error
+	compare func(hash, given []byte, yield func()) error
 
-	mu struct { // guards everything inside it
+	waiting atomic.Int64 // jobs in the queue
+	mu      struct {     // guards everything inside it
 		sync.Mutex
 		queue   fairQueue
 		running int
@@ -40,7 +45,7 @@ type digest [sha256.Size]byte
 
 // NewVerifier returns a Verifier that makes up to workers comparisons at a time.
 func NewVerifier(workers int) *Verifier {
-	v := &Verifier{workers: max(1, workers), compare: bcrypt.CompareHashAndPassword}
+	v := &Verifier{workers: max(1, workers), compare: compare}
 	_, _ = rand.Read(v.key[:]) // it never fails, as documented
 	v.mu.right = make(map[digest]struct{})
 	return v
@@ -87,6 +92,7 @@ func (v *Verifier) verify(ctx context.Context, from, hash, given string) (bool, 
 		return false, ErrBusy
 	}
 	v.mu.queue.push(j)
+	v.waiting.Store(int64(v.mu.queue.size))
 	if v.mu.running < v.workers {
 		v.mu.running++
 		go v.work()
@@ -105,10 +111,10 @@ func (v *Verifier) verify(ctx context.Context, from, hash, given string) (bool, 
 
 // work makes comparisons until none waits.
 func (v *Verifier) work() {
-	yield := lowPriority()
 	for {
 		v.mu.Lock()
 		j := v.mu.queue.pop()
+		v.waiting.Store(int64(v.mu.queue.size))
 		if j == nil {
 			v.mu.running--
 			v.mu.Unlock()
@@ -116,10 +122,20 @@ func (v *Verifier) work() {
 		}
 		v.mu.Unlock()
 		if j.ctx.Err() == nil {
-			j.done <- v.compare([]byte(j.hash), []byte(j.given)) == nil
-			yield()
+			j.done <- v.compare([]byte(j.hash), []byte(j.given), v.giveWay) == nil
 		}
 	}
+}
+
+// giveWay lets others run between two turns of a comparison. While few wait, it goes on as soon as nobody else wants the
+// processor. A crowd is either an attack or cannot be served soon anyway: then comparisons take a fifth of the time, so
+// that they are not in the way of messages, in this process or in another.
+func (v *Verifier) giveWay() {
+	if v.waiting.Load() > crowd {
+		time.Sleep(pause)
+		return
+	}
+	runtime.Gosched()
 }
 
 // digest returns the keyed digest of a hash and a password.

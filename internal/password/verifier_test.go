@@ -85,7 +85,7 @@ func TestEqual(t *testing.T) {
 func TestRemembered(t *testing.T) {
 	v := NewVerifier(1)
 	compared := 0
-	v.compare = func(_, given []byte) error {
+	v.compare = func(_, given []byte, _ func()) error {
 		compared++
 		if string(given) != "right" {
 			return bcrypt.ErrMismatchedHashAndPassword
@@ -114,19 +114,19 @@ func TestRemembered(t *testing.T) {
 func TestTurns(t *testing.T) {
 	v := NewVerifier(1)
 	begun, proceed := make(chan string), make(chan struct{})
-	v.compare = func(_, given []byte) error {
+	v.compare = func(_, given []byte, _ func()) error {
 		begun <- string(given)
 		<-proceed
 		return nil
 	}
 	outcomes := make(chan error)
 	ask := func(from, given string) {
-		before := v.waiting()
+		before := v.queued()
 		go func() {
 			_, err := v.Verify(context.Background(), from, "hash", given)
 			outcomes <- err
 		}()
-		for v.waiting() == before { //nolint:staticcheck // the queue tells nobody
+		for v.queued() == before { //nolint:staticcheck // the queue tells nobody
 		}
 	}
 	go func() { _, err := v.Verify(context.Background(), "attacker", "hash", "a0"); outcomes <- err }()
@@ -150,8 +150,8 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-// waiting returns the number of jobs in the queue.
-func (v *Verifier) waiting() int {
+// queued returns the number of jobs in the queue.
+func (v *Verifier) queued() int {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.mu.queue.size
@@ -162,7 +162,7 @@ func TestDeadline(t *testing.T) {
 	v := NewVerifier(1)
 	block := make(chan struct{})
 	compared := make(chan string, 10)
-	v.compare = func(_, given []byte) error { compared <- string(given); <-block; return nil }
+	v.compare = func(_, given []byte, _ func()) error { compared <- string(given); <-block; return nil }
 	first := make(chan error)
 	go func() { _, err := v.Verify(context.Background(), "", "hash", "first"); first <- err }()
 	<-compared

@@ -4,7 +4,9 @@
 //	go run ./internal/tools/harm -server './natsd serve -a 127.0.0.1 -p {port}' slow     one stuck reader, one of 1 Mbit/s: p99 at a fixed rate
 //	go run ./internal/tools/harm -server 'nats-server -a 127.0.0.1 -p {port}' flood      the same: rate of a publisher at full speed
 //	go run ./internal/tools/harm -server './natsd serve -a 127.0.0.1 -p {port}' churn    20 000 SUB and UNSUB a second: rate of 1 000 subjects
+//	go run ./internal/tools/harm -server './natsd serve -a 127.0.0.1 -p {port} -c f.conf' logins   1 000 wrong logins a second as user "hash": p99 at a fixed rate
 //
+// For logins, the configuration has to have a user "hash" with a bcrypt hash, and a no_auth_user.
 // With -max it exits with 1 when the ratio is worse than that (above it for latency, below it for a rate).
 package main
 
@@ -49,15 +51,16 @@ type scenario struct {
 }
 
 var scenarios = map[string]scenario{
-	"slow":  {unit: "p99 us", lowerIsGood: true, good: steady, bad: slowReaders},
-	"flood": {unit: "messages/s", good: func(addr string) (float64, error) { return flood(addr, 1, 15_000_000) }, bad: slowReaders},
-	"churn": {unit: "messages/s", good: func(addr string) (float64, error) { return flood(addr, 1000, 3_000_000) }, bad: churn},
+	"slow":   {unit: "p99 us", lowerIsGood: true, good: steady, bad: slowReaders},
+	"flood":  {unit: "messages/s", good: func(addr string) (float64, error) { return flood(addr, 1, 15_000_000) }, bad: slowReaders},
+	"logins": {unit: "p99 us", lowerIsGood: true, good: steady, bad: logins},
+	"churn":  {unit: "messages/s", good: func(addr string) (float64, error) { return flood(addr, 1000, 3_000_000) }, bad: churn},
 }
 
 func run(server, name string, rounds int, limit float64) error {
 	s, ok := scenarios[name]
 	if !ok {
-		return fmt.Errorf("unknown scenario %q; use slow, flood or churn", name)
+		return fmt.Errorf("unknown scenario %q; use slow, flood, churn or logins", name)
 	}
 	var calm, trouble, ratios []float64
 	for range rounds {
@@ -314,6 +317,49 @@ func slowReaders(addr string) (stop func(), err error) {
 		_ = slow.Close()
 		readers.Wait()
 	}, nil
+}
+
+// logins connects 1 000 times a second with a wrong password. Nobody waits for an answer for long: what counts is what the
+// server has to do.
+func logins(addr string) (stop func(), err error) {
+	const perSecond, most = 1000, 2000
+	var quit atomic.Bool
+	var clients sync.WaitGroup
+	slots := make(chan struct{}, most) // connections at a time
+	clients.Go(func() {
+		begin, made := time.Now(), 0
+		for !quit.Load() {
+			for due := int(time.Since(begin) * perSecond / time.Second); made < due; made++ {
+				select {
+				case slots <- struct{}{}:
+				default:
+					continue // so many wait already
+				}
+				clients.Go(func() {
+					defer func() { <-slots }()
+					login(addr)
+				})
+			}
+			time.Sleep(time.Millisecond)
+		}
+	})
+	return func() {
+		quit.Store(true)
+		clients.Wait()
+	}, nil
+}
+
+// login shows a wrong password and waits for the answer.
+func login(addr string) {
+	nc, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return
+	}
+	defer nc.Close()
+	_ = nc.SetDeadline(time.Now().Add(3 * time.Second))
+	if _, err := io.WriteString(nc, "CONNECT {\"verbose\":false,\"user\":\"hash\",\"pass\":\"wrong\"}\r\nPING\r\n"); err == nil {
+		_, _ = io.Copy(io.Discard, nc)
+	}
 }
 
 // churn makes 20 000 SUB and UNSUB a second on 8 connections, wildcards among them.
