@@ -1,6 +1,8 @@
 package config
 
 import (
+	"slices"
+
 	"github.com/natsd/natsd/pkg/broker"
 	"github.com/natsd/natsd/pkg/confparse"
 )
@@ -63,6 +65,7 @@ func (b *builder) account(n named) Account {
 	if f := n.block.get("users"); f != nil {
 		a.Users = b.users(f, true)
 	}
+	b.links(&a, n.block)
 	return a
 }
 
@@ -157,3 +160,15 @@ func (u *User) ID() string {
 	}
 	return u.Name
 }
+
+// checkSystemAccount checks that the system account is one. Source: docs/spec/config.md B2.
+func (b *builder) checkSystemAccount(c *Config) {
+	name := b.text("system_account")
+	isThere := func(a Account) bool { return a.Name == name }
+	if b.given("system_account") && name != defaultSystemAccount && !slices.ContainsFunc(c.Accounts, isThere) {
+		b.errorAbout("system_account", "add it to accounts", "system_account %q not found in accounts", name)
+	}
+}
+
+// defaultSystemAccount is the system account unless told otherwise.
+const defaultSystemAccount = "$SYS"

@@ -50,6 +50,7 @@ func (b *builder) build(from layers) *Config {
 	c.TLS = b.clientTLS()
 	c.Authorization = b.authorization(c.TLS)
 	c.Accounts = b.accounts()
+	c.Mappings = b.mappings(b.tree.get("mappings"))
 	if c.plaintext() {
 		b.warn(confparse.Pos{}, 0, "", "Plaintext passwords detected, use nkeys or bcrypt")
 	}
@@ -260,6 +261,8 @@ func (b *builder) checkTogether(c *Config) {
 		b.errorAbout("https_port", "add a tls block with cert_file and key_file", "Can't start monitoring: TLS cert and key required for HTTPS")
 	}
 	b.checkUsers(c)
+	b.checkLinks(c)
+	b.checkSystemAccount(c)
 	b.checkNoAuthUser(c)
 }
 

@@ -28,6 +28,7 @@ type Config struct {
 
 	Authorization Authorization
 	Accounts      []Account
+	Mappings      []broker.Mapping  // of the global account
 	NoAuthUser    string            // empty: none
 	TLS           *TLS              // nil: off
 	Secure        *tlsconfig.Source // the certificates of TLS, if Input.Certificates asks for them; nil without TLS
@@ -85,7 +86,7 @@ func (c *Config) Broker() broker.Options {
 		MaxPayload: c.Limits.MaxPayload, MaxControlLine: c.Limits.MaxControlLine, MaxConnections: c.Limits.MaxConnections,
 		MaxSubscriptions: c.Limits.MaxSubscriptions, MaxPending: c.Limits.MaxPending, WriteDeadline: c.Limits.WriteDeadline,
 		PingInterval: c.Limits.PingInterval, PingMax: c.Limits.PingMax, MaxTracedPayload: c.Log.MaxTracedLen,
-		LameDuckDuration: c.Limits.LameDuckDuration, LameDuckGracePeriod: c.Limits.LameDuckGraceTime, Auth: c.Auth(),
+		LameDuckDuration: c.Limits.LameDuckDuration, LameDuckGracePeriod: c.Limits.LameDuckGraceTime, Auth: c.Auth(), Mappings: c.Mappings,
 	}
 	if c.Secure != nil {
 		o.TLS = c.TLS.broker(c.Secure)

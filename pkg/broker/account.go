@@ -16,6 +16,11 @@ type Account struct {
 	Name string
 	// Limits bound what the account may take.
 	Limits AccountLimits
+	// Exports are what other accounts may import from it, Imports what it has from others, and Mappings other subjects for
+	// what is published in it.
+	Exports  []Export
+	Imports  []Import
+	Mappings []Mapping
 }
 
 // AccountLimits bound what all clients of an account may take together, or each of them. Zero values mean no limit,
@@ -34,6 +39,9 @@ type account struct {
 
 	clients       atomic.Int64 // that are connected
 	subscriptions atomic.Int64
+
+	links     atomic.Pointer[links] // nil: none
+	responses responses
 }
 
 func newAccount(name string) *account {
@@ -77,4 +85,5 @@ func validateAccounts(list []Account, bad func(format string, args ...any)) {
 		}
 		seen[a.Name] = true
 	}
+	validateLinks(list, bad)
 }

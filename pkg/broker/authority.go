@@ -68,6 +68,7 @@ func newAuthority(o *Options, before *authority) *authority {
 		a.accounts, a.seed, a.stamps = before.accounts, before.seed, before.stamps
 	}
 	a.accounts = accountsFor(o.Accounts, a.accounts)
+	linkAccounts(o, a.accounts)
 	if o.TLS != nil {
 		a.mapped = o.TLS.VerifyAndMap
 	}

@@ -88,6 +88,8 @@ type Options struct {
 	Auth *Auth
 	// Accounts are the accounts that users may belong to, besides the global one.
 	Accounts []Account
+	// Mappings are those of the global account.
+	Mappings []Mapping
 	// TLS switches TLS on for clients. Nil: off. It does not count for InProcessConn.
 	TLS *TLSOptions
 
@@ -159,6 +161,9 @@ func (o *Options) Validate() error {
 		bad("server_name %q contains blanks; use one word", d.ServerName)
 	}
 	validateAccounts(d.Accounts, bad)
+	if _, err := newMappings(d.Mappings); err != nil {
+		bad("mappings: %v", err)
+	}
 	d.Auth.validate(d.Accounts, bad)
 	d.TLS.validate(d.Auth, bad)
 	if len(errs) == 0 {

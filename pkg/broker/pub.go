@@ -31,6 +31,10 @@ func (c *conn) publish(w *worker, op wire.Op) bool {
 		c.refusePublish(w, m.Subject)
 		return true
 	}
+	links := id.account.links.Load()
+	if links != nil && links.mappings != nil {
+		w.mapSubject(links, m.Event)
+	}
 	r := w.reader.Match(id.account.index, m.Subject)
 	if id.rules != nil && !w.permitted.has(id, r, w.parser.Repeated) && !c.mayPublish(w, id, r, m.Subject) {
 		c.refusePublish(w, m.Subject)
@@ -42,6 +46,9 @@ func (c *conn) publish(w *worker, op wire.Op) bool {
 		}
 	}
 	taken := w.deliver(c, m, r)
+	if links != nil || id.account.responses.waiting.Load() > 0 {
+		taken = w.deliverAcross(c, m, id.account, 0) || taken
+	}
 	if !taken && c.noResponders && len(m.Reply) > 0 {
 		c.tellNoResponders(w, m)
 	}

@@ -33,7 +33,8 @@ type worker struct {
 
 	live      *live // options, as of the beginning of the batch
 	permitted permitted
-	received  tally // of this batch
+	crossing  *crossing // nil: none so far
+	received  tally     // of this batch
 	io        socketIO
 }
 
