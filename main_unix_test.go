@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -38,6 +39,9 @@ func TestMain(m *testing.M) {
 
 // process is a running natsd.
 type process struct {
+	mu   sync.Mutex
+	text strings.Builder // the log so far; guarded by mu
+
 	t       *testing.T
 	command *exec.Cmd
 	lines   chan string // of standard error
@@ -61,6 +65,7 @@ func serve(t *testing.T, args ...string) *process {
 	go func() {
 		defer close(p.lines)
 		for scanner := bufio.NewScanner(stderr); scanner.Scan(); {
+			p.note(scanner.Text())
 			p.lines <- scanner.Text()
 		}
 	}()
@@ -68,6 +73,20 @@ func serve(t *testing.T, args ...string) *process {
 	_, p.addr, _ = strings.Cut(line, "connections on ")
 	p.await("Server is ready")
 	return p
+}
+
+// note keeps a line of the log.
+func (p *process) note(line string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.text.WriteString(line + "\n")
+}
+
+// log returns everything logged so far.
+func (p *process) log() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text.String()
 }
 
 // await returns the next line that holds text.

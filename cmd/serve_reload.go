@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,10 +27,43 @@ func (d *daemon) reload() {
 	for _, warning := range warnings {
 		d.logger.Warn().Msg(warning)
 	}
-	for _, change := range changes {
-		d.logger.Info().Msgf("Reloaded: %s = %s", change.Path, change.New)
+	for _, line := range reloadLines(changes, d.config) {
+		d.logger.Info().Msg("Reloaded: " + line)
 	}
 	d.logger.Info().Msg("Reloaded server configuration")
+}
+
+// reloadLines returns what the log says about changes, in their order. Blocks that hold secrets are named and not shown.
+// Source: docs/spec/config.md C3.
+func reloadLines(changes []config.Change, now *config.Config) []string {
+	var lines []string
+	add := func(line string) {
+		if !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	for _, change := range changes {
+		block, rest, inside := strings.Cut(change.Path, ".")
+		switch {
+		case block == "authorization" && rest == "timeout", block == "tls" && rest == "timeout":
+			add(fmt.Sprintf("%s timeout = %s", block, change.New))
+		case block == "authorization" && rest == "user":
+			add("authorization username")
+		case block == "authorization" && rest == "default_permissions":
+			add("authorization users")
+		case block == "authorization" && inside:
+			add("authorization " + rest)
+		case block == "accounts" || block == "mappings":
+			add(block)
+		case block == "tls" && now.TLS == nil:
+			add("tls = disabled")
+		case block == "tls":
+			add("tls = enabled")
+		default:
+			add(change.Path + " = " + change.New)
+		}
+	}
+	return lines
 }
 
 // tryReload applies the configuration as it is now, or returns why nothing was changed.

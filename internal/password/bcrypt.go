@@ -6,7 +6,7 @@ import (
 	"errors"
 
 	"golang.org/x/crypto/bcrypt"
-	"golang.org/x/crypto/blowfish"
+	"golang.org/x/crypto/blowfish" //nolint:staticcheck // bcrypt is made of it
 )
 
 // bcrypt as golang.org/x/crypto has it cannot be interrupted: a comparison holds a processor for a tenth of a second, and

@@ -149,7 +149,7 @@ func TestVerbsBeforeConnect(t *testing.T) {
 		c.expectError(errTextAuthorization)
 	}
 	c := dialRaw(t, b) // piecemeal
-	for _, part := range []string{"c", "ONN", "ECT {\"verbose\":false,\"user\":\"bob\",", "\"pass\":\"s3cret\"}\r", "\n"} {
+	for _, part := range []string{"c", "ONNE", "CT {\"verbose\":false,\"user\":\"bob\",", "\"pass\":\"s3cret\"}\r", "\n"} {
 		c.send(part)
 	}
 	c.roundTrip()
@@ -306,17 +306,16 @@ func TestNKey(t *testing.T) {
 		return signature
 	}
 	_, first := dial()
-	c, nonce := dial()
-	if first == nonce {
+	if _, second := dial(); first == second {
 		t.Error("two connections have the same nonce")
 	}
 	for _, encoding := range []*base64.Encoding{base64.RawURLEncoding, base64.URLEncoding, base64.StdEncoding, base64.RawStdEncoding} {
-		c, nonce = dial()
+		c, nonce := dial()
 		c.send(connectLine("nkey", public, "sig", encoding.EncodeToString(sign(pair, nonce))))
 		c.expect("PONG")
 	}
 	encode := base64.RawURLEncoding.EncodeToString
-	c, nonce = dial()
+	c, nonce := dial()
 	right := sign(pair, nonce)
 	wrong := map[string][]any{
 		"another nonce":  {"nkey", public, "sig", encode(sign(pair, first))},

@@ -205,7 +205,7 @@ func (c *conn) become(id *identity, shown *credentials) (dropped []*subscription
 			before.account.clients.Add(-1)
 		}
 	}
-	if shown != nil && !(shown.none() && c.login.Load() == nil) {
+	if shown != nil && (!shown.none() || c.login.Load() != nil) {
 		c.loginOf().shown = *shown
 	}
 	watched := id.rules.Responses() != nil
