@@ -13,7 +13,7 @@ SOAK      ?= 10m
 # The race detector needs a C compiler; without one the tests run without it.
 RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 
-.PHONY: help build test race lint fuzz bench e2e soak cover golden generate clean
+.PHONY: help build test race lint vuln oracle fuzz bench e2e soak cover golden generate clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,15 @@ lint: $(BIN)/golangci-lint ## vet, check the format and run the linters
 	$(GO) vet ./...
 	$(GO) vet -tags e2e ./...
 	$(BIN)/golangci-lint run ./...
+
+vuln: $(BIN)/govulncheck ## look for known vulnerabilities in what is used; needs the database of vuln.go.dev, or GOVULNDB
+	$(BIN)/govulncheck ./...
+
+$(BIN)/govulncheck: tools/go.mod
+	cd tools && $(GO) build -o ../$(BIN)/govulncheck golang.org/x/vuln/cmd/govulncheck
+
+oracle: ## compare permissions with their oracle on 5 million random tuples
+	$(GO) test ./internal/permission -run TestOracle -rules 20000 -count=1 -v
 
 $(BIN)/golangci-lint: tools/go.mod
 	cd tools && $(GO) build -o ../$(BIN)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
