@@ -144,3 +144,29 @@ func TestProgramHidesSecrets(t *testing.T) {
 		t.Errorf("a password is in the log:\n%s", p.log())
 	}
 }
+
+// TestProgramReloadsNoAuthUser: it can go together with its user, and not change otherwise. Spec: docs/spec/config.md C3.
+func TestProgramReloadsNoAuthUser(t *testing.T) {
+	const users = "authorization { users: [{user: guest, password: x}, {user: bob, password: y}] }\n"
+	path := writeConfig(t, "no_auth_user: guest\n"+users)
+	p := serve(t, "-c", path)
+	c, in := p.dial()
+	if _, err := io.WriteString(c, "CONNECT {\"verbose\":false}\r\nPING\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := in.ReadString('\n'); line != "PONG\r\n" {
+		t.Fatalf("%q, %v", line, err)
+	}
+	rewrite(t, path, "no_auth_user: bob\n"+users)
+	p.signal(syscall.SIGHUP)
+	p.await("[ERR] Failed to reload server configuration: Config reload not supported for no_auth_user: old=guest, new=bob")
+	rewrite(t, path, users)
+	p.signal(syscall.SIGHUP)
+	p.await("[ERR] Failed to reload server configuration: Config reload not supported for no_auth_user: old=guest, new=")
+	rewrite(t, path, "authorization { users: [{user: bob, password: y}] }\n")
+	p.signal(syscall.SIGHUP)
+	p.await("[INF] Reloaded server configuration")
+	if line, err := in.ReadString('\n'); line != "-ERR 'Authorization Violation'\r\n" {
+		t.Errorf("%q, %v", line, err)
+	}
+}

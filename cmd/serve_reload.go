@@ -87,7 +87,7 @@ func (d *daemon) tryReload() (changes []config.Change, warnings []string, err er
 	next := result.Config
 	d.keepRandomPort(next)
 	changes = config.Diff(d.config, next)
-	if err := refusal(changes); err != nil {
+	if err := refusal(changes, d.config, next); err != nil {
 		return nil, nil, err
 	}
 	return changes, warnings, d.apply(next)
@@ -104,9 +104,12 @@ func (d *daemon) keepRandomPort(next *config.Config) {
 }
 
 // refusal returns an error that names all changes a running server cannot make. Source: docs/spec/config.md C4.
-func refusal(changes []config.Change) error {
+func refusal(changes []config.Change, before, next *config.Config) error {
 	var refused []string
 	for _, change := range changes {
+		if change.Path == "no_auth_user" && next.NoAuthUser == "" && !next.HasUser(before.NoAuthUser) {
+			continue // it went with its user, docs/spec/config.md C3
+		}
 		if change.Reload == config.Refused {
 			refused = append(refused, fmt.Sprintf("Config reload not supported for %s: old=%s, new=%s", change.Path, change.Old, change.New))
 		}

@@ -153,6 +153,11 @@ func (c *Config) AllUsers() []UserOf {
 	return all
 }
 
+// HasUser reports whether there is a user with a name or a public key.
+func (c *Config) HasUser(id string) bool {
+	return slices.ContainsFunc(c.AllUsers(), func(u UserOf) bool { return u.ID() == id })
+}
+
 // ID returns what u is known by.
 func (u *User) ID() string {
 	if u.NKey != "" {

@@ -1,13 +1,16 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/natsd/natsd/internal/password"
+	"github.com/natsd/natsd/internal/tlsconfig"
 	"github.com/natsd/natsd/pkg/broker"
 )
 
@@ -445,5 +448,109 @@ func TestDiff(t *testing.T) {
 	}
 	if want := "port 1 2 restart\nauthorization.password [REDACTED] [REDACTED] live\nserver_tags  {...} live\n"; got != want {
 		t.Errorf("got\n%swant\n%s", got, want)
+	}
+}
+
+// TestAccounts: accounts, what they export, import and map, field by field. Spec: docs/spec/config.md B6.
+func TestAccounts(t *testing.T) {
+	c := mustLoad(t, `
+mappings { g.*: "h.$1" }
+accounts {
+  A {
+    users: [{user: a, password: x}, {user: a2, password: x, permissions: {publish: p}}]
+    default_permissions: { subscribe: "d.>" }
+    limits: { max_conn: 5, max_subs: 6, max_pay: 1kb, max_leafs: 7 }
+    exports: [
+      {stream: "s.>"}, {service: svc, accounts: [B], response: chunk, threshold: "5s"}, {service: "tok.*.x", account_token_position: 2}
+    ]
+    mappings: { m: n, w: [{destination: w1, weight: "30%"}, {dest: w2, weight: 20}], one: {destination: o, weight: 50} }
+  }
+  B {
+    users: [{user: b, password: x}]
+    imports: [
+      {stream: {account: A, subject: "s.x.>"}, prefix: pre}, {stream: {account: A, subject: "s.y.*"}, to: "mine.*"}
+      {service: {account: A, subject: svc}, to: local, share: false}
+    ]
+  }
+}`, nil)
+	o := c.Broker()
+	if err := o.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	want := []broker.Account{
+		{Name: "A", Limits: broker.AccountLimits{MaxConnections: 5, MaxSubscriptions: 6, MaxPayload: 1024},
+			Exports: []broker.Export{
+				{Subject: "s.>"}, {Subject: "svc", Service: true, Accounts: []string{"B"}, Responses: broker.ResponseChunked, ResponseTime: 5 * time.Second},
+				{Subject: "tok.*.x", Service: true, AccountToken: 2},
+			},
+			Mappings: []broker.Mapping{
+				{Source: "m", Destinations: []broker.Destination{{Subject: "n", Weight: 100}}},
+				{Source: "w", Destinations: []broker.Destination{{Subject: "w1", Weight: 30}, {Subject: "w2", Weight: 20}}},
+				{Source: "one", Destinations: []broker.Destination{{Subject: "o", Weight: 50}}},
+			}},
+		{Name: "B", Imports: []broker.Import{
+			{Account: "A", Subject: "s.x.>", Local: "pre.s.x.>"}, {Account: "A", Subject: "s.y.*", Local: "mine.*"}, {Account: "A", Subject: "svc", Service: true, Local: "local"},
+		}},
+	}
+	if !reflect.DeepEqual(o.Accounts, want) {
+		t.Errorf("accounts\n%+v\nwant\n%+v", o.Accounts, want)
+	}
+	if !reflect.DeepEqual(o.Mappings, []broker.Mapping{{Source: "g.*", Destinations: []broker.Destination{{Subject: "h.$1", Weight: 100}}}}) {
+		t.Errorf("mappings %+v", o.Mappings)
+	}
+	users := o.Auth.Users
+	if len(users) != 3 || users[0].Account != "A" || users[2].Account != "B" || users[2].Permissions != nil {
+		t.Fatalf("users %+v", users)
+	}
+	if p := users[0].Permissions; p == nil || !p.Publish.Open || p.Subscribe.Open || p.Subscribe.Allow[0] != "d.>" {
+		t.Errorf("default permissions %+v", p)
+	}
+	if p := users[1].Permissions; p.Publish.Open || !p.Subscribe.Open {
+		t.Errorf("permissions in an account are of the new style: %+v", p)
+	}
+}
+
+// TestTLSFields: a whole tls block, field by field. Spec: docs/spec/config.md B4.
+func TestTLSFields(t *testing.T) {
+	sum := strings.Repeat("aB", 32)
+	c := mustLoad(t, `
+authorization { users: [{user: u, password: x}] }
+allow_non_tls: true
+tls {
+  certs: [{cert_file: c1, key_file: k1}, {cert_file: c2, key_file: k2}]
+  ca_file: ca, verify_and_map: true, timeout: 1.5, cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256], curve_preferences: [X25519, CurveP384]
+  pinned_certs: ["`+sum+`"], min_version: "1.3", handshake_first: "300ms", connection_rate_limit: 9
+}`, nil)
+	want := &TLS{
+		Certificates: []tlsconfig.Pair{{CertFile: "c1", KeyFile: "k1"}, {CertFile: "c2", KeyFile: "k2"}}, AllowNonTLS: true, CAFile: "ca", Verify: true, VerifyAndMap: true,
+		Timeout: 1500 * time.Millisecond, CipherSuites: []string{"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"}, CurvePreferences: []string{"X25519", "CurveP384"},
+		PinnedCerts: []string{strings.ToLower(sum)}, MinVersion: "1.3", HandshakeDelay: 300 * time.Millisecond, ConnectionRateLimit: 9,
+	}
+	if !reflect.DeepEqual(c.TLS, want) {
+		t.Errorf("got %+v\nwant %+v", c.TLS, want)
+	}
+}
+
+// TestStrictWarnings has what only `config check` warns about.
+func TestStrictWarnings(t *testing.T) {
+	const users = `authorization { users: [{user: a, password: "$2a$11$W2zko751KUvVy59mUTWmpOdWjpEm5qhcCZRd05GjI/sSOT.xtiHyG", permissions: %s}] }`
+	for permissions, want := range map[string]string{
+		"{publish: {allow: []}, subscribe: a}": "an empty allow list allows nothing; nats-server takes it as absent; leave it out to allow everything",
+		"{subscribe: a}":                       "permissions without publish: the user may publish to nothing, as in gnatsd 1.1.0, since it has plain subjects only; write publish to be sure",
+		"{publish: {deny: a}}":                 "permissions without subscribe: the user may subscribe to everything, as in today's nats-server, since it has a newer form; write subscribe to be sure",
+		"{publish: a, subscribe: b}":           "",
+	} {
+		file := fmt.Sprintf(users, permissions)
+		r := Load(Input{File: "-", Stdin: strings.NewReader(file), Features: AllFeatures(), Strict: true})
+		if err := r.Err(); err != nil {
+			t.Error(err)
+		}
+		got := ""
+		for _, f := range r.Warnings() {
+			got += f.Text + "; " + f.Hint
+		}
+		if got != want {
+			t.Errorf("%s:\ngot  %s\nwant %s", permissions, got, want)
+		}
 	}
 }

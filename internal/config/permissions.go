@@ -111,6 +111,9 @@ func (b *builder) side(f *field, queues bool) Side {
 		switch strings.ToLower(e.Key) {
 		case "allow":
 			s.Allow, s.AllowAt = b.subjects(e.Key, e.Value, queues)
+			if len(s.Allow) == 0 && b.strict && e.Value.Kind == confparse.Array && len(e.Value.Items) == 0 {
+				b.warn(e.Pos, len(e.Key), "leave it out to allow everything", "an empty allow list allows nothing; nats-server takes it as absent")
+			}
 		case "deny":
 			s.Deny, s.DenyAt = b.subjects(e.Key, e.Value, queues)
 		default:

@@ -125,7 +125,7 @@ func (b *builder) tlsBlock(t *tree) *TLS {
 	}
 	o.CipherSuites, o.CurvePreferences, o.PinnedCerts = b.suites(t, o), b.curves(t), b.pinned(t)
 	o.Certificates = b.certificates(t)
-	if f := t.get("cipher_suites"); f != nil && len(o.CipherSuites) == 0 && f.value.Kind == confparse.Array {
+	if f := t.get("cipher_suites"); f != nil && f.value.Kind == confparse.Array && len(f.value.Items) == 0 {
 		b.report(f.valuePos(), 1, "", "error parsing tls config, 'cipher_suites' cannot be empty")
 	}
 	if f := t.get("min_version"); f != nil {
@@ -173,7 +173,7 @@ func (b *builder) curves(t *tree) []string {
 	for _, item := range t.texts("curve_preferences") {
 		name := item.Source()
 		if _, known := tlsconfig.Curve(name); !known {
-			b.report(item.Pos, len(item.Raw), didYouMean(name, tlsconfig.CurveNames()), "unrecognized curve preference %s", cut(name))
+			b.report(item.Pos, len(item.Raw), "use "+strings.Join(tlsconfig.CurveNames(), ", "), "unrecognized curve preference %s", cut(name))
 			continue
 		}
 		names = append(names, name)

@@ -109,7 +109,7 @@ func TestTLSFindings(t *testing.T) {
 		{fmt.Sprintf("tls { cert_file: %q, key_file: %q }", certFile, otherKey), nil, "private key does not match"},
 		{fmt.Sprintf("tls { cert_file: %q, key_file: %q\n ca_file: \"/none\" }", certFile, keyFile), nil, ":2:11: failed to parse root ca certificate"},
 		{fmt.Sprintf("tls { cert_file: %q, key_file: %q, cipher_suites: [TLS_RSA_WITH_X] }", certFile, keyFile), nil, "unrecognized cipher TLS_RSA_WITH_X"},
-		{fmt.Sprintf("tls { cert_file: %q, key_file: %q, curve_preferences: [CurveP25] }", certFile, keyFile), nil, `unrecognized curve preference CurveP25; did you mean "CurveP256"?`},
+		{fmt.Sprintf("tls { cert_file: %q, key_file: %q, curve_preferences: [CurveP25] }", certFile, keyFile), nil, `unrecognized curve preference CurveP25; use CurveP256, `},
 		{fmt.Sprintf("tls { cert_file: %q, key_file: %q, pinned_certs: [abc] }", certFile, keyFile), nil, "pinned_certs"},
 		{fmt.Sprintf("tls { cert_file: %q, key_file: %q, handshake_first: maybe }", certFile, keyFile), nil, "handshake_first"},
 		{fmt.Sprintf("tls { certs: [{cert_file: %q}] }", certFile), nil, "both 'cert_file' and 'key_file' options are required"},
