@@ -12,8 +12,9 @@ import (
 // Index finds the subscriptions that match a subject. One serves one account. Any number of Readers match at the same
 // time as any number of goroutines insert and remove. New makes one; the zero value is of no use.
 type Index[T comparable] struct {
-	hasher hasher    // set by New, never written again
-	none   Result[T] // the empty result; set by New, never written again
+	hasher hasher                    // set by New, never written again
+	none   Result[T]                 // the empty result; set by New, never written again
+	told   func(v T, pattern string) // see NewTelling; nil: nobody wants to know
 
 	// Loaded by every match without a lock; stored with mu held. Only changes of wildcard patterns and growth store
 	// here, so that a SUB or UNSUB on a literal subject leaves the cache line of other cores alone.
@@ -58,6 +59,14 @@ type Stats struct {
 
 // New returns an empty index, which takes some 300 bytes. Tables come with the first subscriptions.
 func New[T comparable]() *Index[T] { return newLimited[T](maxCacheEntries) }
+
+// NewTelling is New for values that keep their pattern: told is called with every value and the pattern as all values on it
+// share it, before a Match can return the value. It runs with a lock held, and must not use the index.
+func NewTelling[T comparable](told func(v T, pattern string)) *Index[T] {
+	x := New[T]()
+	x.told = told
+	return x
+}
 
 func newLimited[T comparable](cacheEntries int) *Index[T] {
 	x := &Index[T]{hasher: newHasher()}
@@ -129,6 +138,13 @@ func (x *Index[T]) Stats() Stats {
 	}
 }
 
+// tell tells v its pattern.
+func (x *Index[T]) tell(v T, pattern string) {
+	if x.told != nil {
+		x.told(v, pattern)
+	}
+}
+
 func (x *Index[T]) insertLiteralLocked(text, queue string, v T) string {
 	hash := slotHash(x.hasher.hash(text))
 	e := x.leaves.Load().findHash(hash, text)
@@ -138,10 +154,12 @@ func (x *Index[T]) insertLiteralLocked(text, queue string, v T) string {
 			x.mu.literals++
 			x.promotedLocked()
 		}
+		x.tell(v, e.key)
 		x.replaceLocked(&e.payload, old.with(queue, v, x.nextIDLocked()))
 		return e.key
 	}
 	e = newEntry[leaf[T]](text, hash)
+	x.tell(v, e.key)
 	x.replaceLocked(&e.payload, (*Result[T])(nil).with(queue, v, x.nextIDLocked()))
 	x.leaves.add(x.hasher, e)
 	x.mu.literals++
@@ -202,6 +220,7 @@ func (x *Index[T]) insertWildcardLocked(text, queue string, v T) string {
 		x.weighLocked()
 		*place.pattern = strings.Clone(text)
 	}
+	x.tell(v, *place.pattern)
 	x.announceLocked(*place.pattern)
 	place.set.Store(old.with(queue, v, x.nextIDLocked()))
 	x.oweLocked(setUnits)

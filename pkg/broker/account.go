@@ -45,7 +45,7 @@ type account struct {
 }
 
 func newAccount(name string) *account {
-	a := &account{name: name, index: sublist.New[*subscription]()}
+	a := &account{name: name, index: sublist.NewTelling((*subscription).isOn)}
 	a.limits.Store(&AccountLimits{})
 	return a
 }

@@ -133,6 +133,7 @@ func (c *conn) writeBacklog() {
 		o.wroteLocked(n)
 		if err != nil {
 			pending := o.mu.pending
+			o.mu.closed = true // a worker must not find the deadline passed before it is known why
 			c.abandonLocked(rest)
 			o.mu.Unlock()
 			c.writeFailed(err, len(rest), pending)

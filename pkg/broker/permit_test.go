@@ -275,6 +275,7 @@ func TestServerAgreesWithRules(t *testing.T) {
 		bob.expect(want...)
 		bob.roundTrip()
 		_, _ = bob.Close(), publisher.Close()
+		await(t, "they are gone, and in no queue group any more", func() bool { return b.Stats().Connections == 0 })
 	}
 }
 
@@ -302,7 +303,9 @@ func TestPublishAgreesWithRules(t *testing.T) {
 		bob, second, listener := as(t, b, "bob"), as(t, b, "bob"), as(t, b, "all")
 		listener.send("SUB > 1\r\n")
 		others := []string{"", "SUB a.* 1\r\n", "SUB a.* 1\r\nSUB a.> 2\r\nSUB b 3\r\n", "SUB a.a q 1\r\nSUB *.* 2\r\n"}[r.IntN(4)]
-		as(t, b, "all").send(others)
+		other := as(t, b, "all")
+		other.send(others)
+		other.roundTrip()
 		listener.roundTrip()
 		for _, publisher := range []*wireClient{bob, second, bob} {
 			var batch strings.Builder
@@ -324,7 +327,8 @@ func TestPublishAgreesWithRules(t *testing.T) {
 			publisher.roundTrip()
 			listener.expect(msgs...)
 		}
-		_, _, _ = bob.Close(), second.Close(), listener.Close()
+		_, _, _, _ = bob.Close(), second.Close(), listener.Close(), other.Close()
+		await(t, "they are gone, and in no queue group any more", func() bool { return b.Stats().Connections == 0 })
 	}
 }
 

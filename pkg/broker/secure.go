@@ -25,9 +25,9 @@ const firstHandshakeByte = 0x16
 // secureConn is the server side of a socket that is to use TLS. Until establish has returned, only the goroutine in it
 // reads and writes; then everybody may, as with any net.Conn.
 type secureConn struct {
-	net.Conn           // the socket; deadlines, addresses and Close are its own
-	wire     cipherEnd // what TLS reads and writes
-	tls      *tls.Conn // nil: the client is served without TLS
+	net.Conn                          // the socket; deadlines, addresses and Close are its own
+	wire     cipherEnd                // what TLS reads and writes
+	tls      atomic.Pointer[tls.Conn] // nil: the client is served without TLS, or has not shaken hands yet
 }
 
 // newSecureConn returns nc for TLS.
@@ -38,23 +38,23 @@ func newSecureConn(nc net.Conn) *secureConn {
 }
 
 func (s *secureConn) Read(p []byte) (int, error) {
-	if s.tls == nil {
-		return s.wire.Read(p)
+	if c := s.tls.Load(); c != nil {
+		return c.Read(p)
 	}
-	return s.tls.Read(p)
+	return s.wire.Read(p)
 }
 
 func (s *secureConn) Write(p []byte) (int, error) {
-	if s.tls == nil {
-		return s.wire.Write(p)
+	if c := s.tls.Load(); c != nil {
+		return c.Write(p)
 	}
-	return s.tls.Write(p)
+	return s.wire.Write(p)
 }
 
 // CloseWrite says that nothing more comes.
 func (s *secureConn) CloseWrite() error {
-	if s.tls != nil {
-		return errors.Join(s.tls.CloseWrite(), closeSocketWrite(s.Conn))
+	if c := s.tls.Load(); c != nil {
+		return errors.Join(c.CloseWrite(), closeSocketWrite(s.Conn))
 	}
 	return closeSocketWrite(s.Conn)
 }
@@ -266,7 +266,7 @@ func (c *conn) establish(s *secureConn, settings *secureSettings) (infoSent bool
 	}
 	first, err := s.wire.peek()
 	switch {
-	case c.ended():
+	case c.ended() || c.b.ctx.Err() != nil:
 		return infoSent, errNoHandshake
 	case err == nil && first == firstHandshakeByte:
 	case settings.AllowNonTLS && (err == nil || errors.Is(err, os.ErrDeadlineExceeded)):
@@ -283,11 +283,12 @@ func (c *conn) establish(s *secureConn, settings *secureSettings) (infoSent bool
 	default:
 		return infoSent, err
 	}
-	s.tls = tls.Server(&s.wire, settings.config)
-	if err := s.tls.HandshakeContext(c.b.ctx); err != nil {
+	secure := tls.Server(&s.wire, settings.config)
+	if err := secure.HandshakeContext(c.b.ctx); err != nil {
 		return infoSent, err
 	}
-	c.noteCertificate(s.tls.ConnectionState(), settings)
+	s.tls.Store(secure)
+	c.noteCertificate(secure.ConnectionState(), settings)
 	return infoSent, s.SetDeadline(time.Time{})
 }
 

@@ -11,8 +11,8 @@ import (
 
 // subscription is one SUB of one connection.
 type subscription struct {
-	conn    *conn  // set when it is made, like subject, queue and sid; never written again
-	subject string // shared by all subscriptions on it
+	conn    *conn  // set when it is made, like queue and sid; never written again
+	subject string // shared by all subscriptions on it; set by isOn, never written again
 	queue   string // empty: plain
 	sid     string
 
@@ -153,9 +153,17 @@ func (c *conn) addSubscription(e *wire.Event) subscribeOutcome {
 		c.watched.Store(true) // likewise
 	}
 	c.subs.addLocked(s)
-	s.subject = id.account.index.Insert(e.Subject, s.queue, s)
+	_ = id.account.index.Insert(e.Subject, s.queue, s)
 	id.account.subscriptions.Add(1)
 	return subscriptionMade
+}
+
+// isOn tells s its subject, before anybody can match it. One that moves to another account keeps the text it has, since
+// others read it.
+func (s *subscription) isOn(text string) {
+	if s.subject == "" {
+		s.subject = text
+	}
 }
 
 // addSubscription adds s, which is not new, under its subject.
