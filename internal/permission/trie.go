@@ -55,35 +55,21 @@ func cutToken(text string) (token, after string, more bool) { return strings.Cut
 // matching reports the first entry found that matches text, whose wildcards are ordinary tokens, and that accept
 // accepts.
 func (t *trie) matching(text string, accept func(entry) bool) (int, bool) {
-	if i, found := t.next[rest].accepted(accept); found {
-		return i, true
-	}
-	token, after, more := cutToken(text)
-	for _, child := range [...]*trie{t.next[token], t.next[one]} {
-		if child == nil {
-			continue
-		}
-		if !more {
-			if i, found := child.accepted(accept); found {
-				return i, true
-			}
-		} else if i, found := child.matching(after, accept); found {
-			return i, true
-		}
-		if token == one {
-			break // the same child
-		}
-	}
-	return 0, false
+	return t.find(text, false, accept)
 }
 
 // covering reports the first entry found that matches everything the pattern text can match, and that accept accepts.
 func (t *trie) covering(text string, accept func(entry) bool) (int, bool) {
+	return t.find(text, true, accept)
+}
+
+// find is matching, or covering if text is a pattern.
+func (t *trie) find(text string, pattern bool, accept func(entry) bool) (int, bool) {
 	if i, found := t.next[rest].accepted(accept); found {
 		return i, true
 	}
 	token, after, more := cutToken(text)
-	if token == rest {
+	if pattern && token == rest {
 		return 0, false // only another one covers it
 	}
 	for _, child := range [...]*trie{t.next[token], t.next[one]} {
@@ -94,7 +80,7 @@ func (t *trie) covering(text string, accept func(entry) bool) (int, bool) {
 			if i, found := child.accepted(accept); found {
 				return i, true
 			}
-		} else if i, found := child.covering(after, accept); found {
+		} else if i, found := child.find(after, pattern, accept); found {
 			return i, true
 		}
 		if token == one {
