@@ -246,3 +246,41 @@ func TestLinkValidation(t *testing.T) {
 		}
 	}
 }
+
+// TestHeadersAcross: headers get to other accounts, under mapped subjects and with the reply subject of the server's.
+func TestHeadersAcross(t *testing.T) {
+	b := launch(t, linked())
+	service := expectIn(t, b, true, "user", "a", "headers", true)
+	plain, client := as(t, b, "a"), expectIn(t, b, true, "user", "b", "headers", true)
+	service.send("SUB svc 1\r\n")
+	plain.send("SUB svc 1\r\n")
+	client.send("SUB fromA.> 1\r\nSUB in.* 2\r\n")
+	for _, c := range []*wireClient{service, plain, client} {
+		c.roundTrip()
+	}
+	service.send("HPUB s.1 12 14\r\nNATS/1.0\r\n\r\nhi\r\n")
+	client.expect("HMSG fromA.1 1 12 14", "NATS/1.0", "", "hi")
+	client.send("HPUB mysvc in.1 12 14\r\nNATS/1.0\r\n\r\nhi\r\n")
+	words := strings.Fields(service.line())
+	if len(words) != 6 || words[0] != "HMSG" || !strings.HasPrefix(words[3], "_R_.") || words[4] != "12" || words[5] != "14" {
+		t.Fatalf("%q", words)
+	}
+	service.expect("NATS/1.0", "", "hi")
+	if words := strings.Fields(plain.line()); len(words) != 5 || words[0] != "MSG" || words[4] != "2" {
+		t.Fatalf("%q", words)
+	}
+	plain.expect("hi")
+	service.send("HPUB " + words[3] + " 12 15\r\nNATS/1.0\r\n\r\nans\r\n")
+	client.expect("HMSG in.1 2 12 15", "NATS/1.0", "", "ans")
+}
+
+// TestAutoUnsubscribeAcross: a limit counts what comes from other accounts too.
+func TestAutoUnsubscribeAcross(t *testing.T) {
+	b := launch(t, linked())
+	a, importer := as(t, b, "a"), as(t, b, "b")
+	importer.send("SUB fromA.> 1\r\nUNSUB 1 2\r\n")
+	importer.roundTrip()
+	a.send("PUB s.1 0\r\n\r\nPUB s.2 0\r\n\r\nPUB s.3 0\r\n\r\n")
+	importer.expect("MSG fromA.1 1 0", "", "MSG fromA.2 1 0", "")
+	importer.roundTrip()
+}
