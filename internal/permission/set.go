@@ -66,7 +66,7 @@ func (s *Set) ExplainPublish(text string) Decision {
 	if s == nil {
 		return Decision{Allowed: true}
 	}
-	return s.publish.decide(text, (*trie).matching, anyEntry, anyEntry)
+	return s.publish.decide(text, (*trie).matching, anyEntry)
 }
 
 // PublishAll reports whether messages may be published to every literal subject that a pattern matches, as far as that can
@@ -92,19 +92,18 @@ func (s *Set) Subscribe(text, queue string) Decision {
 	if s == nil {
 		return Decision{Allowed: true}
 	}
-	allows := func(e entry) bool { return e.queue == "" || queue != "" && subject.Match(e.queue, queue) }
-	return s.subscribe.decide(text, (*trie).covering, allows, deniesIn(queue))
+	return s.subscribe.decide(text, (*trie).covering, countsIn(queue))
 }
 
-// deniesIn returns whether an entry of a deny list counts for subscriptions in a queue group.
-func deniesIn(queue string) func(entry) bool {
+// countsIn returns what tells whether an entry counts for subscriptions in a queue group.
+func countsIn(queue string) func(entry) bool {
 	return func(e entry) bool { return e.queue == "" || queue != "" && subject.Match(e.queue, queue) }
 }
 
-// decide finds the entries that count. Denials are found by matching, allowances with find.
-func (s *side) decide(text string, find func(*trie, string, func(entry) bool) (int, bool), allows, denies func(entry) bool) Decision {
+// decide finds the entry that decides, of those that count. Denials are found by matching, allowances with find.
+func (s *side) decide(text string, find func(*trie, string, func(entry) bool) (int, bool), counts func(entry) bool) Decision {
 	if s.deny != nil {
-		if i, found := s.deny.matching(text, denies); found {
+		if i, found := s.deny.matching(text, counts); found {
 			return Decision{Allowed: false, List: DenyList, Index: i}
 		}
 	}
@@ -112,7 +111,7 @@ func (s *side) decide(text string, find func(*trie, string, func(entry) bool) (i
 		return Decision{Allowed: true}
 	}
 	if s.allow != nil {
-		if i, found := find(s.allow, text, allows); found {
+		if i, found := find(s.allow, text, counts); found {
 			return Decision{Allowed: true, List: AllowList, Index: i}
 		}
 	}
@@ -122,7 +121,7 @@ func (s *side) decide(text string, find func(*trie, string, func(entry) bool) (i
 // Filters reports whether messages for a subscription that Subscribe allows have to be checked with Receive: some subject
 // that it matches is denied.
 func (s *Set) Filters(text, queue string) bool {
-	return s != nil && s.subscribe.deny != nil && subject.HasWildcard(text) && s.subscribe.deny.overlaps(text, deniesIn(queue))
+	return s != nil && s.subscribe.deny != nil && subject.HasWildcard(text) && s.subscribe.deny.overlaps(text, countsIn(queue))
 }
 
 // Receive reports whether a message to a literal subject may be received by a subscription in a queue group, empty for a
@@ -138,7 +137,7 @@ func (s *Set) Receive(text []byte, queue string) bool {
 			return allowed
 		}
 	}
-	_, denied := s.subscribe.deny.matching(string(text), deniesIn(queue))
+	_, denied := s.subscribe.deny.matching(string(text), countsIn(queue))
 	if queue == "" {
 		s.received.put(text, !denied)
 	}
