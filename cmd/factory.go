@@ -37,7 +37,7 @@ type Factory struct {
 	// Signals starts to catch the signals a server understands. The returned function stops that.
 	Signals func() (signals <-chan os.Signal, stop func())
 	// NewBroker makes the server that `serve` runs.
-	NewBroker func(broker.Options) (server, error)
+	NewBroker func(nodeOptions) (server, error)
 	// Build says which program this is.
 	Build buildInfo
 }
@@ -49,7 +49,7 @@ type server interface {
 	Done() <-chan struct{}
 	ID() string
 	ClientURL() string
-	Reload(broker.Options) error
+	Reload(nodeOptions) error
 	LameDuck(ctx context.Context) error
 	Shutdown(ctx context.Context) error
 }
@@ -63,7 +63,7 @@ func newFactory(env []string, streams *iostreams.Streams) *Factory {
 		Now:       time.Now,
 		PID:       os.Getpid(),
 		Signals:   catchSignals,
-		NewBroker: func(o broker.Options) (server, error) { return broker.New(o) },
+		NewBroker: newNode,
 		Build:     readBuildInfo(debug.ReadBuildInfo()),
 	}
 }

@@ -133,7 +133,7 @@ func (d *daemon) apply(next *config.Config) error {
 			return errors.Join(fmt.Errorf("could not write pidfile: %w", err), d.dropLog(log))
 		}
 	}
-	if err := d.broker.Reload(d.brokerOptions(next, logger)); err != nil {
+	if err := d.broker.Reload(d.nodeOptions(next, logger)); err != nil {
 		return errors.Join(err, d.dropLog(log))
 	}
 	d.setLogger(logger)

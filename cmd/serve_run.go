@@ -88,7 +88,7 @@ func (d *daemon) announce() {
 
 // start makes the broker and waits until it takes clients.
 func (d *daemon) start() error {
-	options := d.brokerOptions(d.config, d.logger)
+	options := d.nodeOptions(d.config, d.logger)
 	b, err := d.options.factory.NewBroker(options)
 	if err != nil {
 		return d.fail(zerolog.FatalLevel, err.Error())
@@ -104,19 +104,25 @@ func (d *daemon) start() error {
 	return nil
 }
 
-// brokerOptions returns the options of the broker for a configuration and a logger.
-func (d *daemon) brokerOptions(c *config.Config, logger zerolog.Logger) broker.Options {
-	o := c.Broker()
-	o.Logger = logger
-	o.Version = d.options.factory.Build.Version
-	o.GitCommit = d.options.factory.Build.Commit
+// nodeOptions returns the options of the server for a configuration and a logger.
+func (d *daemon) nodeOptions(c *config.Config, logger zerolog.Logger) nodeOptions {
+	build := &d.options.factory.Build
+	o := nodeOptions{Options: c.Broker(), cluster: c.ClusterOptions()}
+	o.Logger, o.Version, o.GitCommit = logger, build.Version, build.Commit
+	if o.cluster != nil {
+		o.cluster.Logger, o.cluster.Version, o.cluster.GitCommit = logger, build.Version, build.Commit
+	}
 	return o
 }
 
 // startFailure returns the log line for a server that cannot listen.
 // Source: docs/spec/cli.md §9, last paragraph.
-func startFailure(err error, o *broker.Options) string {
+func startFailure(err error, o *nodeOptions) string {
 	var listen *net.OpError
+	var route routeListenError
+	if errors.As(err, &route) {
+		return fmt.Sprintf("Error listening on router port: %d - %v", max(0, o.cluster.Port), route.error)
+	}
 	if !errors.As(err, &listen) {
 		return err.Error()
 	}

@@ -140,8 +140,8 @@ func (s *fakeServer) Done() <-chan struct{} { return s.done }
 func (s *fakeServer) ID() string            { return "SERVERID" }
 func (s *fakeServer) ClientURL() string     { return "nats://127.0.0.1:1" }
 
-func (s *fakeServer) Reload(o broker.Options) error {
-	s.options = o
+func (s *fakeServer) Reload(o nodeOptions) error {
+	s.options = o.Options
 	return nil
 }
 
@@ -182,8 +182,8 @@ func startServe(t *testing.T, startErr error, args ...string) *serveRun {
 	r := &serveRun{t: t, signals: make(chan os.Signal, 8), err: errBuffer, exit: make(chan int, 1)}
 	r.server = &fakeServer{factory: f, startErr: startErr, done: make(chan struct{}), duck: make(chan error, 1)}
 	f.Signals = func() (<-chan os.Signal, func()) { return r.signals, func() {} }
-	f.NewBroker = func(o broker.Options) (server, error) {
-		r.server.options = o
+	f.NewBroker = func(o nodeOptions) (server, error) {
+		r.server.options = o.Options
 		return r.server, nil
 	}
 	go func() { r.exit <- execute(context.Background(), f, append([]string{"serve"}, args...)) }()

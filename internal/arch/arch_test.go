@@ -30,7 +30,7 @@ var table = []rule{
 	{pkg: "cmd", allow: []string{"pkg/...", "internal/iostreams", "internal/logsink", "internal/config", "internal/password", "internal/permission", "internal/subject", "internal/tlsconfig", "internal/wire",
 		"github.com/...", "go.yaml.in/yaml/v3", "golang.org/x/term", "golang.org/x/crypto/bcrypt"}},
 	{pkg: "pkg/broker", allow: []string{
-		"internal/wire", "internal/sublist", "internal/subject", "internal/bufpool", "internal/invariants", "internal/permission", "internal/password", "internal/transform",
+		"internal/wire", "internal/sublist", "internal/subject", "internal/bufpool", "internal/invariants", "internal/interest", "internal/permission", "internal/password", "internal/transform",
 		"github.com/rs/zerolog", "github.com/nats-io/nuid", "github.com/nats-io/nkeys",
 	}},
 	{pkg: "pkg/confparse"},
@@ -38,6 +38,11 @@ var table = []rule{
 		"pkg/confparse", "pkg/broker", "pkg/cluster", "pkg/monitor", "internal/subject", "internal/password", "internal/tlsconfig",
 		"github.com/spf13/viper", "github.com/nats-io/nkeys",
 	}},
+	{pkg: "pkg/cluster", allow: []string{
+		"pkg/broker", "internal/wire", "internal/subject", "internal/bufpool", "internal/invariants", "internal/interest", "internal/permission", "internal/password",
+		"github.com/rs/zerolog", "github.com/nats-io/nuid",
+	}},
+	{pkg: "internal/interest"},
 	{pkg: "internal/permission", allow: []string{"internal/subject"}},
 	{pkg: "internal/password", allow: []string{"golang.org/x/crypto/..."}},
 	{pkg: "internal/tlsconfig"},

@@ -5,6 +5,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/natsd/natsd/internal/tlsconfig"
+	"github.com/natsd/natsd/pkg/broker"
+	"github.com/natsd/natsd/pkg/cluster"
 	"github.com/natsd/natsd/pkg/confparse"
 )
 
@@ -24,6 +27,43 @@ type Cluster struct {
 	PingInterval   time.Duration // 0: that of clients
 	PingMax        int           // 0: that of clients
 	WriteDeadline  time.Duration // 0: that of clients
+	Import, Export *broker.PermissionSide
+	Secure         *tlsconfig.Source // the certificates of TLS, as Config.Secure
+}
+
+// Options returns the options of a cluster. Logger, version and commit are left to the caller. With TLS, the certificates
+// must have been read.
+func (c *Config) ClusterOptions() *cluster.Options {
+	if c.Cluster == nil {
+		return nil
+	}
+	k := c.Cluster
+	o := &cluster.Options{
+		Host: k.Host, Port: k.Port, Name: k.Name, User: k.User, Password: k.Password, AuthTimeout: k.AuthTimeout, Routes: k.Routes,
+		Advertise: k.Advertise, NoAdvertise: k.NoAdvertise, ConnectRetries: k.ConnectRetries, ConnectBackoff: k.ConnectBackoff,
+		PingInterval: k.PingInterval, PingMax: k.PingMax, WriteDeadline: k.WriteDeadline, Imports: k.Import, Exports: k.Export,
+		MaxPayload: c.Limits.MaxPayload,
+	}
+	if o.PingInterval == 0 {
+		o.PingInterval = c.Limits.PingInterval
+	}
+	if o.PingMax == 0 {
+		o.PingMax = c.Limits.PingMax
+	}
+	if k.Secure != nil {
+		o.TLS = &cluster.TLSOptions{Config: k.Secure.Config(), Timeout: k.TLS.Timeout, PinnedKeys: k.TLS.PinnedCerts}
+	}
+	return o
+}
+
+// linkSide makes one direction of the permissions of routes, nil if there is none: everything passes.
+func (b *builder) linkSide(f *field) *broker.PermissionSide {
+	if f == nil {
+		return nil
+	}
+	s := b.side(f, false)
+	s.openUnless(s.Allow != nil)
+	return &s.PermissionSide
 }
 
 // cluster makes the options of the cluster, nil if there is none. Source: docs/spec/cli.md §4.
@@ -48,6 +88,17 @@ func (b *builder) cluster() *Cluster {
 	if tls := t.sub("tls"); tls != nil {
 		c.TLS = b.tlsBlock(tls)
 		c.TLS.Verify = true // docs/spec/config.md B4: routes are checked both ways
+	}
+	if permissions := t.sub("permissions"); permissions != nil {
+		c.Import, c.Export = b.linkSide(permissions.get("import")), b.linkSide(permissions.get("export"))
+	}
+	if c.Advertise != "" {
+		if _, _, err := broker.SplitAdvertise(c.Advertise); err != nil {
+			b.errorAbout("cluster.advertise", "write host or host:port", "%v", err)
+		}
+	}
+	if c.Password != "" && c.User == "" {
+		b.errorAbout("cluster.authorization.password", "add user", "password given without user")
 	}
 	if c.Port == 0 {
 		s := b.settings[routesPath]
@@ -77,7 +128,7 @@ func (b *builder) routes() []*url.URL {
 	for _, item := range items {
 		text := item.Source()
 		u, err := url.Parse(text)
-		if err != nil || u.Host == "" {
+		if err != nil || u.Hostname() == "" || u.Port() == "" {
 			b.report(item.Pos, len(item.Raw), "write nats-route://[user:password@]host:port", "error parsing route url")
 			continue
 		}

@@ -95,7 +95,7 @@ func Load(in Input) *Result {
 	c.findings = nil
 	b := &builder{checker: c, tree: t}
 	config := b.build(layers{fileLayer(t), c.envLayer(in.Environ), c.flagLayer(in.Flags)})
-	if in.Certificates && config.TLS != nil && r.Err() == nil && findingErrors(c.findings) == 0 {
+	if in.Certificates && r.Err() == nil && findingErrors(c.findings) == 0 {
 		b.readCertificates(config, in.CertificateLog)
 	}
 	r.Findings = append(r.Findings, c.findings...)

@@ -82,7 +82,9 @@ const (
 type Features map[Feature]bool
 
 // Built returns the features this version has.
-func Built() Features { return Features{Core: true, Auth: true, Accounts: true, TLSFeature: true} }
+func Built() Features {
+	return Features{Core: true, Auth: true, Accounts: true, TLSFeature: true, Clustering: true}
+}
 
 // AllFeatures returns every feature of the design.
 func AllFeatures() Features {

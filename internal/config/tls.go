@@ -250,18 +250,28 @@ func (b *builder) handshakeFirst(t *tree, o *TLS) {
 	o.HandshakeDelay = d
 }
 
-// readCertificates reads the certificates of clients' TLS into c.
+// readCertificates reads the certificates of all TLS blocks into c.
 func (b *builder) readCertificates(c *Config, log func(text string, failed bool)) {
-	source, err := c.TLS.source(log)
-	if err != nil {
-		path := "tls.cert_file"
-		if strings.HasPrefix(err.Error(), "failed to parse root ca") {
-			path = "tls.ca_file"
-		}
-		b.errorAbout(path, "", "%v", err)
-		return
+	if c.TLS != nil {
+		c.Secure = b.readSource(c.TLS, "tls", log)
 	}
-	c.Secure = source
+	if c.Cluster != nil && c.Cluster.TLS != nil {
+		c.Cluster.Secure = b.readSource(c.Cluster.TLS, "cluster.tls", log)
+	}
+}
+
+// readSource reads the certificates of one block, nil if that is not possible.
+func (b *builder) readSource(t *TLS, block string, log func(text string, failed bool)) *tlsconfig.Source {
+	source, err := t.source(log)
+	if err == nil {
+		return source
+	}
+	path := block + ".cert_file"
+	if strings.HasPrefix(err.Error(), "failed to parse root ca") {
+		path = block + ".ca_file"
+	}
+	b.errorAbout(path, "", "%v", err)
+	return nil
 }
 
 // source reads the certificates of t. log may be nil, see tlsconfig.Options.

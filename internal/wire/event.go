@@ -5,7 +5,7 @@ import "errors"
 // Op names an event. The zero value, OpNone, means that more input is needed.
 type Op uint8
 
-// The events a client can cause, one for each verb of docs/spec/client-protocol.md §5.
+// The events a client can cause, one for each verb of docs/spec/client-protocol.md §5, and those of a route.
 const (
 	OpNone Op = iota
 	OpPub
@@ -18,11 +18,20 @@ const (
 	OpInfo
 	OpOK
 	OpErr
+
+	// On routes only, see NextRoute.
+	OpRSub   // RS+
+	OpRUnsub // RS-
+	OpRMsg   // RMSG
+	OpRHMsg  // HMSG
+	OpMsg    // MSG
+	OpLeaf   // LS+, LS- and LMSG, which are read and nothing else
 )
 
 // String returns the verb.
 func (o Op) String() string {
-	names := [...]string{"none", "PUB", "HPUB", "SUB", "UNSUB", "PING", "PONG", "CONNECT", "INFO", "+OK", "-ERR"}
+	names := [...]string{"none", "PUB", "HPUB", "SUB", "UNSUB", "PING", "PONG", "CONNECT", "INFO", "+OK", "-ERR",
+		"RS+", "RS-", "RMSG", "HMSG", "MSG", "leaf"}
 	if int(o) < len(names) {
 		return names[o]
 	}
@@ -44,10 +53,10 @@ var (
 // Event is what the parser found. Its byte slices borrow the input given to Next: copy what must outlive it.
 // Fields that do not belong to the event's verb are left as they were.
 type Event struct {
-	Subject []byte // PUB, HPUB, SUB
-	Reply   []byte // PUB, HPUB; nil when absent
-	Queue   []byte // SUB; nil when absent
-	SID     []byte // SUB, UNSUB
+	Subject []byte // PUB, HPUB, SUB, and all of routes
+	Reply   []byte // PUB, HPUB, RMSG, HMSG, MSG; nil when absent
+	Queue   []byte // SUB, RS+, RS-; nil when absent
+	SID     []byte // SUB, UNSUB, MSG
 	Arg     []byte // CONNECT, INFO, -ERR: everything between the verb and the line end, blanks trimmed in front
 
 	// SizeText and HeaderText are the sizes as the client wrote them: they are echoed to subscribers, leading
@@ -67,4 +76,12 @@ type Event struct {
 
 	// Max is UNSUB's count; zero when absent or not a number (docs/spec/client-protocol.md §7).
 	Max int64
+
+	// Account is that of RS+, RS-, RMSG and HMSG. Queues are the queue groups that RMSG and HMSG are for, a list for
+	// CutToken, and Listed says that there is such a list. Weight is the number of members that RS+ announces, zero for a
+	// plain subscription.
+	Account []byte
+	Queues  []byte
+	Listed  bool
+	Weight  int64
 }

@@ -144,7 +144,7 @@ func (p *Parser) next(b []byte) (Op, int, error) {
 		}
 	}
 	lineEnd := bytes.IndexByte(b[at:], '\n')
-	if err := p.checkLine(b, at, lineEnd); err != nil || lineEnd < 0 {
+	if err := checkLine(b, at, lineEnd, p.MaxControlLine); err != nil || lineEnd < 0 {
 		return OpNone, 0, err
 	}
 	lineEnd += at
@@ -173,8 +173,7 @@ func (p *Parser) skipLine(op Op, b []byte, i int) (Op, int, error) {
 
 // checkLine applies the control line limit to the arguments that start at b[at], blanks in front not counted.
 // length is the distance from at to the LF, or -1 when it has not come yet.
-func (p *Parser) checkLine(b []byte, at, length int) error {
-	limit := p.MaxControlLine
+func checkLine(b []byte, at, length, limit int) error {
 	if length >= 0 && length <= limit {
 		return nil
 	}
@@ -264,11 +263,16 @@ func (p *Parser) publish(op Op, b []byte, at, lineEnd int) (Op, int, error) {
 	if p.MaxPayload >= 0 && size > p.MaxPayload || size > 999_999_999 {
 		return OpNone, 0, ErrMaxPayload
 	}
-	return p.payload(op, b, lineEnd+1, &t)
+	tail := -1
+	if canonical(b, &t, lineEnd+1) {
+		tail = t.at[1].from
+	}
+	return p.payload(op, b, lineEnd+1, tail)
 }
 
-// payload takes the payload that starts at b[start] and checks its terminator (docs/spec/client-protocol.md §5).
-func (p *Parser) payload(op Op, b []byte, start int, t *tokens) (Op, int, error) {
+// payload takes the payload that starts at b[start] and checks its terminator (docs/spec/client-protocol.md §5). The tail
+// of the event begins at b[tail]; there is none if that is negative.
+func (p *Parser) payload(op Op, b []byte, start, tail int) (Op, int, error) {
 	end := start + p.Size
 	if len(b) > end && b[end] != '\r' || len(b) > end+1 && b[end+1] != '\n' {
 		return OpNone, 0, ErrUnknownOp
@@ -278,8 +282,8 @@ func (p *Parser) payload(op Op, b []byte, start int, t *tokens) (Op, int, error)
 		return OpNone, 0, nil
 	}
 	p.Payload, p.Tail = b[start:end], nil
-	if canonical(b, t, start) {
-		p.Tail = b[t.at[1].from : end+2]
+	if tail >= 0 {
+		p.Tail = b[tail : end+2]
 	}
 	return op, end + 2, nil
 }

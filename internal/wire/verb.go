@@ -8,8 +8,8 @@ type verb struct {
 	bare  bool // whatever follows on the line is ignored
 }
 
-// The verbs a client may send (docs/spec/client-protocol.md §4). MSG, HMSG and the verbs of routes are not
-// among them.
+// The verbs a client may send (docs/spec/client-protocol.md §4). MSG, HMSG and the other verbs of routes are not
+// among them: see route.go.
 var (
 	verbPub     = verb{name: "pub", op: OpPub, blank: true}
 	verbHPub    = verb{name: "hpub", op: OpHPub, blank: true}
@@ -33,8 +33,10 @@ const (
 )
 
 // matchVerb finds the verb b starts with, ignoring case. b is not empty. A first wrong byte is enough for verbWrong.
-func matchVerb(b []byte) (*verb, verbState) {
-	v := candidate(b)
+func matchVerb(b []byte) (*verb, verbState) { return matchIn(b, candidate(b)) }
+
+// matchIn is matchVerb for the only verb that b can be, nil if it is none.
+func matchIn(b []byte, v *verb) (*verb, verbState) {
 	if v == nil {
 		return nil, verbWrong
 	}

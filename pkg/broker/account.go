@@ -40,12 +40,13 @@ type account struct {
 	clients       atomic.Int64 // that are connected
 	subscriptions atomic.Int64
 
+	announcer *announcer            // nil: there is no cluster. Set by newAccount, never written again
 	links     atomic.Pointer[links] // nil: none
 	responses responses
 }
 
-func newAccount(name string) *account {
-	a := &account{name: name, index: sublist.NewTelling((*subscription).isOn)}
+func newAccount(name string, announcer *announcer) *account {
+	a := &account{name: name, announcer: announcer, index: sublist.NewTelling((*subscription).isOn)}
 	a.limits.Store(&AccountLimits{})
 	return a
 }
@@ -54,12 +55,12 @@ func newAccount(name string) *account {
 func full(n int64, limit int) bool { return limit > 0 && n >= int64(limit) }
 
 // accountsFor returns the accounts by name for a list of them. Those of before that go on are kept.
-func accountsFor(list []Account, before map[string]*account) map[string]*account {
+func accountsFor(list []Account, before map[string]*account, announcer *announcer) map[string]*account {
 	accounts := make(map[string]*account, len(list)+1)
 	add := func(name string, limits AccountLimits) {
 		a := before[name]
 		if a == nil {
-			a = newAccount(name)
+			a = newAccount(name, announcer)
 		}
 		a.limits.Store(&limits)
 		accounts[name] = a

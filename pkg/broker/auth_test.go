@@ -124,7 +124,7 @@ func TestUnknownUserCostsAsMuch(t *testing.T) {
 		"single": {User: "bob", Password: hash}, "list": {Users: []User{{Name: "bob", Password: hash}}},
 		"mixed": {Users: []User{{Name: "bob", Password: hash}, {Name: "plain", Password: "x"}}}, "token": {Token: hash},
 	} {
-		a := newAuthority(&Options{Auth: auth}, nil)
+		a := newAuthority(&Options{Auth: auth}, nil, nil)
 		for _, user := range []string{"bob", "plain", "eve", ""} {
 			compared := 0
 			c := &credentials{user: user, password: "wrong", token: "wrong"}

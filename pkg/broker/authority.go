@@ -47,6 +47,7 @@ var errUnauthorized = errors.New("authorization violation")
 // authority decides who a client is. It is never changed.
 type authority struct {
 	accounts  map[string]*account
+	global    *account
 	required  bool          // clients have to be somebody
 	anonymous *identity     // as whom clients without credentials are served; nil: they are not
 	timeout   time.Duration // for showing credentials, and for checking them
@@ -62,17 +63,18 @@ type authority struct {
 }
 
 // newAuthority returns the authority for o, which is valid. Accounts of before are kept; before may be nil.
-func newAuthority(o *Options, before *authority) *authority {
+func newAuthority(o *Options, before *authority, announcer *announcer) *authority {
 	a := &authority{seed: maphash.MakeSeed()}
 	if before != nil {
 		a.accounts, a.seed, a.stamps = before.accounts, before.seed, before.stamps
 	}
-	a.accounts = accountsFor(o.Accounts, a.accounts)
+	a.accounts = accountsFor(o.Accounts, a.accounts, announcer)
 	linkAccounts(o, a.accounts)
 	if o.TLS != nil {
 		a.mapped = o.TLS.VerifyAndMap
 	}
 	global := a.accounts[globalAccount]
+	a.global = global
 	if o.Auth == nil {
 		a.anonymous = &identity{account: global}
 		return a

@@ -37,6 +37,10 @@ type Broker struct {
 
 	crowdedAt int64 // pending bytes from which publishers wait, see stall.go
 
+	announcer      *announcer // set by New, never written again; nil: not clustered
+	responsePrefix []byte     // begins the reply subjects that services of other accounts see; as above
+	vanished       vanished
+
 	poller *poller // set by Start before the first connection; nil: nothing is parked
 
 	live      atomic.Pointer[live] // options and what follows from them; stored by New, Start and Reload
@@ -58,9 +62,14 @@ type Broker struct {
 		listener net.Listener
 		host     string           // listened on; set by Start, like port
 		port     int              // the real one
-		conns    map[uint64]*conn // by cid
+		conns    map[uint64]*conn // of clients, by cid
+		links    map[uint64]*conn // to other servers, likewise
+		cluster  clusterInfo
 	}
 }
+
+// responseToken is how much of its id makes the reply subjects of a server different from those of others.
+const responseToken = 8
 
 // state is where a broker stands in its life.
 type state uint8
@@ -94,7 +103,12 @@ func New(o Options) (*Broker, error) {
 		b.name = b.id
 	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
-	b.live.Store(newLive(&opts, nil))
+	b.responsePrefix = []byte("_R_." + b.id[len(b.id)-responseToken:] + ".")
+	if opts.Clustered {
+		b.announcer = &announcer{b: b}
+	}
+	b.live.Store(newLive(&opts, nil, b.announcer))
+	b.mu.links = make(map[uint64]*conn)
 	b.mu.conns = make(map[uint64]*conn)
 	return b, nil
 }
@@ -125,8 +139,11 @@ func (b *Broker) Start() error {
 	b.poller = p
 	b.mu.host, b.mu.port = host, port
 	l := *b.live.Load()
-	l.info = newInfoTemplate(b, &l.Options, host, port)
+	b.refreshInfoLocked(&l)
 	b.live.Store(&l)
+	if b.announcer != nil {
+		b.tell(b.announcer.refreshImports)
+	}
 	b.mu.state = running
 	b.tasks.Add(1)
 	go b.turnWheel()
@@ -206,15 +223,16 @@ func (b *Broker) forget(c *conn) {
 	c.out.mu.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.mu.conns[c.id] != c {
+	if b.mu.conns[c.id] != c && b.mu.links[c.id] != c {
 		return
 	}
 	delete(b.mu.conns, c.id)
+	delete(b.mu.links, c.id)
 	b.past.received.messages.Add(c.received.messages.Load())
 	b.past.received.bytes.Add(c.received.bytes.Load())
 	b.past.sent.messages.Add(sent.messages)
 	b.past.sent.bytes.Add(sent.bytes)
-	if b.mu.state == stopping && len(b.mu.conns) == 0 {
+	if b.mu.state == stopping && len(b.mu.conns) == 0 && len(b.mu.links) == 0 {
 		close(b.emptied)
 	}
 }
@@ -240,11 +258,12 @@ func (b *Broker) connections() []*conn {
 // Stats is a snapshot of what a broker has done so far. Sizes are payload bytes, headers included.
 type Stats struct {
 	Connections       int64 // clients connected now
+	Links             int64 // connections to other servers, now
 	TotalConnections  int64 // clients accepted so far
-	Subscriptions     int64 // now
-	InMsgs, InBytes   int64 // published by clients
-	OutMsgs, OutBytes int64 // queued for clients
-	SlowConsumers     int64 // clients cut because they were too slow
+	Subscriptions     int64 // now, those of other servers included
+	InMsgs, InBytes   int64 // from clients and other servers
+	OutMsgs, OutBytes int64 // queued for them
+	SlowConsumers     int64 // of them, cut because they were too slow
 }
 
 // Stats returns a snapshot. Cost: O(connections). Locks: takes b.mu, then out.mu of one connection after the other.
@@ -257,16 +276,24 @@ func (b *Broker) Stats() Stats {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s.Connections = int64(len(b.mu.conns))
+	s.Connections, s.Links = int64(len(b.mu.conns)), int64(len(b.mu.links))
 	s.InMsgs, s.InBytes = b.past.received.messages.Load(), b.past.received.bytes.Load()
 	s.OutMsgs, s.OutBytes = b.past.sent.messages.Load(), b.past.sent.bytes.Load()
 	for _, c := range b.mu.conns {
-		s.InMsgs += c.received.messages.Load()
-		s.InBytes += c.received.bytes.Load()
-		c.out.mu.Lock()
-		s.OutMsgs += c.out.mu.sent.messages
-		s.OutBytes += c.out.mu.sent.bytes
-		c.out.mu.Unlock()
+		s.add(c)
+	}
+	for _, c := range b.mu.links {
+		s.add(c)
 	}
 	return s
+}
+
+// add adds what c has done. Locks: takes c.out.mu.
+func (s *Stats) add(c *conn) {
+	s.InMsgs += c.received.messages.Load()
+	s.InBytes += c.received.bytes.Load()
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	s.OutMsgs += c.out.mu.sent.messages
+	s.OutBytes += c.out.mu.sent.bytes
 }

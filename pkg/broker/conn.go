@@ -10,7 +10,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// conn is one client connection, from accept to close.
+// conn is one connection, of a client or of another server, from accept to close.
 //
 // It is served by at most one goroutine at a time (serve). While it is parked there is none, and an event of the
 // poller starts one. Any goroutine may queue output for it and close it.
@@ -19,6 +19,8 @@ type conn struct {
 	b   *Broker  // as above
 	net net.Conn // as above
 	raw rawSocket
+
+	route *route // what it has as a connection to another server; nil: it is a client's. Set before it is served
 
 	in     input                 // the serving goroutine's
 	client                       // what CONNECT said; the serving goroutine's
@@ -31,6 +33,7 @@ type conn struct {
 	headers   atomic.Bool              // wants HMSG; stored by the serving goroutine
 	many      atomic.Bool              // has had more than one subscription at a time
 	takesInfo atomic.Bool              // has said in CONNECT that it understands INFO at any time
+	infoAt    uint32                   // live.infoVersion when it was greeted
 	greeting  atomic.Int32             // whether the PONG after CONNECT is still to come, see info.go
 	pings     atomic.Int32             // PINGs not answered
 	spared    atomic.Bool              // a PING was left out, see wake
@@ -109,7 +112,7 @@ func (c *conn) closeAfterFlush(reason closeReason) {
 	c.b.tasks.Add(1)
 	go func() {
 		defer c.b.tasks.Done()
-		c.awaitDrain(c.b.live.Load().WriteDeadline)
+		c.awaitDrain(c.writeDeadline())
 		closeWrite(c.net)
 		c.lingerBusy()
 		c.sever()
@@ -169,9 +172,13 @@ func (c *conn) tooSlow() {
 // Locks: takes c.subs.mu, the index's, the wheel's and b.mu, one after the other.
 func (c *conn) cleanUp() {
 	c.in.drop(c.b)
+	if c.route != nil {
+		c.cleanUpRoute()
+		return
+	}
 	c.stopAwaiting()
 	c.b.wheel.remove(c)
-	c.leave()
+	c.b.tell(c.leave)
 	c.b.forget(c)
 	if reason := c.ending.Load(); c.b.live.Load().debugOn {
 		c.log(zerolog.DebugLevel).Msg("Client connection closed: " + string(*reason))
@@ -180,7 +187,7 @@ func (c *conn) cleanUp() {
 
 // leave takes c and its subscriptions out of its account. A second call does nothing. Locks: takes c.subs.mu, below it
 // c.out.mu and the index's.
-func (c *conn) leave() {
+func (c *conn) leave(w *worker) {
 	c.subs.mu.Lock()
 	defer c.subs.mu.Unlock()
 	id := c.identity.Load()
@@ -190,13 +197,16 @@ func (c *conn) leave() {
 	c.left = true
 	for _, s := range c.subs.takeAllLocked() {
 		c.closeSubscription(s)
-		id.account.removeSubscription(s)
+		id.account.removeSubscription(w, s)
 	}
 	id.account.clients.Add(-1)
 }
 
 // prefix is what stands in front of log lines about c (docs/spec/cli.md §8.4).
 func (c *conn) prefix() string {
+	if c.route != nil {
+		return c.peer() + " - rid:" + strconv.FormatUint(c.id, 10)
+	}
 	return c.peer() + " - cid:" + strconv.FormatUint(c.id, 10)
 }
 
@@ -220,6 +230,11 @@ func (c *conn) log(level zerolog.Level) *zerolog.Event {
 // noticef logs what an operator should know about c.
 func (c *conn) noticef(format string, args ...any) {
 	c.log(zerolog.InfoLevel).Msg(fmt.Sprintf(format, args...))
+}
+
+// debugf logs what helps to find a fault.
+func (c *conn) debugf(format string, args ...any) {
+	c.log(zerolog.DebugLevel).Msg(fmt.Sprintf(format, args...))
 }
 
 // errorf logs a fault of the client.

@@ -59,7 +59,11 @@ func (c *conn) serve() {
 			}
 			continue
 		}
-		c.batch()
+		if c.route != nil {
+			c.batchRoute()
+		} else {
+			c.batch()
+		}
 	}
 	c.cleanUp()
 }
@@ -279,6 +283,11 @@ func (c *conn) batch() {
 			return
 		}
 	}
+	c.endBatch(w)
+}
+
+// endBatch flushes what came of a batch, and makes ready for the next.
+func (c *conn) endBatch(w *worker) {
 	w.finish(c)
 	if len(w.crowded) > 0 {
 		crowded := w.crowded
@@ -299,7 +308,7 @@ func (c *conn) hangUp(w *worker) {
 	w.finish(c)
 	w.crowded = nil
 	c.in.drop(c.b)
-	c.awaitDrain(c.b.live.Load().WriteDeadline)
+	c.awaitDrain(c.writeDeadline())
 	closeWrite(c.net)
 	c.linger()
 	c.sever()
@@ -325,7 +334,7 @@ func (c *conn) lingerBusy() {
 	if c.raw.RawConn == nil || !c.raw.unread() {
 		return
 	}
-	cut := time.AfterFunc(c.b.live.Load().WriteDeadline, func() { _ = c.net.Close() })
+	cut := time.AfterFunc(c.writeDeadline(), func() { _ = c.net.Close() })
 	defer cut.Stop()
 	for c.linger() && c.raw.unsent() {
 	}

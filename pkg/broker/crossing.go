@@ -14,9 +14,6 @@ import (
 // maxHops is the most accounts that a message gets to one after the other.
 const maxHops = 8
 
-// responsePrefix begins the reply subjects that a service of another account sees in place of those of its clients.
-var responsePrefix = []byte("_R_.")
-
 // crossing is the memory of a worker for messages that go to other accounts, one for each hop.
 type crossing struct {
 	mapped []byte
@@ -56,10 +53,11 @@ func (w *worker) cross() *crossing {
 	return w.crossing
 }
 
-// deliverAcross queues m, published by c in from, for other accounts, and reports whether anybody took it.
+// deliverAcross queues m, published by c in from, for other accounts, and reports whether anybody took it. A stream crosses
+// on every server for the clients there, a request to a service where it is published.
 func (w *worker) deliverAcross(c *conn, m message, from *account, hop int) bool {
 	taken := false
-	if from.responses.waiting.Load() > 0 && bytes.HasPrefix(m.Subject, responsePrefix) {
+	if from.responses.waiting.Load() > 0 && bytes.HasPrefix(m.Subject, w.b.responsePrefix) {
 		taken = w.deliverResponse(c, m, from, hop)
 	}
 	l := from.links.Load()
@@ -70,8 +68,11 @@ func (w *worker) deliverAcross(c *conn, m message, from *account, hop int) bool 
 		if s.name.Matches(m.Subject) {
 			memory := &w.cross().hops[hop]
 			memory.subject = s.name.Append(memory.subject[:0], m.Subject)
-			taken = w.deliverIn(c, m, s.to, memory.subject, m.Reply, hop) || taken
+			taken = w.deliverIn(c, m, s.to, memory.subject, m.Reply, hop, false) || taken
 		}
+	}
+	if c.route != nil {
+		return taken // requests have crossed where they were published
 	}
 	for _, s := range l.services {
 		if s.name.Matches(m.Subject) {
@@ -81,8 +82,9 @@ func (w *worker) deliverAcross(c *conn, m message, from *account, hop int) bool 
 	return taken
 }
 
-// deliverIn queues m under another subject and reply in an account, and in those that import from that.
-func (w *worker) deliverIn(c *conn, m message, to *account, subject, reply []byte, hop int) bool {
+// deliverIn queues m under another subject and reply in an account, and in those that import from that. Other servers get it if
+// abroad is true.
+func (w *worker) deliverIn(c *conn, m message, to *account, subject, reply []byte, hop int, abroad bool) bool {
 	w.seal() // what was published before comes before
 	memory := &w.cross().hops[hop]
 	memory.event = *m.Event
@@ -91,7 +93,7 @@ func (w *worker) deliverIn(c *conn, m message, to *account, subject, reply []byt
 		memory.event.Reply, memory.event.Tail = reply, nil
 	}
 	crossed := message{&memory.event, m.headers}
-	taken := w.deliverEach(c, crossed, w.reader.Match(to.index, subject))
+	taken := w.deliverEach(c, crossed, w.reader.Match(to.index, subject), to, abroad)
 	return w.deliverAcross(c, crossed, to, hop+1) || taken
 }
 
@@ -101,12 +103,12 @@ func (w *worker) deliverRequest(c *conn, m message, from *account, s *serviceLin
 	memory := &w.cross().hops[hop]
 	memory.subject = s.name.Append(memory.subject[:0], m.Subject)
 	if len(m.Reply) == 0 {
-		return w.deliverIn(c, m, s.from, memory.subject, nil, hop)
+		return w.deliverIn(c, m, s.from, memory.subject, nil, hop, true)
 	}
 	token := newResponseToken()
 	s.from.responses.expect(token, &response{to: from, reply: string(m.Reply), single: s.single, time: s.responseTime})
-	memory.reply = append(append(memory.reply[:0], responsePrefix...), token...)
-	if w.deliverIn(c, m, s.from, memory.subject, memory.reply, hop) {
+	memory.reply = append(append(memory.reply[:0], w.b.responsePrefix...), token...)
+	if w.deliverIn(c, m, s.from, memory.subject, memory.reply, hop, true) {
 		return true
 	}
 	s.from.responses.forget(token)
@@ -115,13 +117,13 @@ func (w *worker) deliverRequest(c *conn, m message, from *account, s *serviceLin
 
 // deliverResponse queues an answer in the account of who asked. Answers that are not expected are dropped.
 func (w *worker) deliverResponse(c *conn, m message, from *account, hop int) bool {
-	r := from.responses.take(string(m.Subject[len(responsePrefix):]))
+	r := from.responses.take(string(m.Subject[len(w.b.responsePrefix):]))
 	if r == nil || hop == maxHops {
 		return false
 	}
 	memory := &w.cross().hops[hop]
 	memory.subject = append(memory.subject[:0], r.reply...)
-	return w.deliverIn(c, m, r.to, memory.subject, m.Reply, hop)
+	return w.deliverIn(c, m, r.to, memory.subject, m.Reply, hop, true)
 }
 
 // newResponseToken returns a token that nobody guesses.

@@ -7,7 +7,10 @@ import (
 	"github.com/natsd/natsd/internal/wire"
 )
 
-type matches = sublist.Result[*subscription]
+type (
+	matches        = sublist.Result[*subscription]
+	queueOfMatches = sublist.Queue[*subscription]
+)
 
 // message is a publish on its way to its subscribers. Its bytes lie in the worker's read buffer.
 type message struct {
@@ -15,14 +18,15 @@ type message struct {
 	headers bool // it came with HPUB
 }
 
-// deliver queues m, published by c, for everybody in r and reports whether anybody took it.
+// deliver queues m, published by c in account a, for everybody in r and reports whether anybody took it. If c is another
+// server, that is everybody here, and queue groups are left out.
 //
 // Messages in a row that go to the same set of plain subscribers, which is most of them, form a run: they are
 // encoded once for each class of subscribers and queued when the run ends. Everything that needs a decision per
 // message takes the direct path.
 //
 // Hot path: once per message. 0 allocs/op (TestDeliverAllocs, BenchmarkDeliver). Locks: none in a run.
-func (w *worker) deliver(c *conn, m message, r *matches) bool {
+func (w *worker) deliver(c *conn, m message, r *matches, a *account) bool {
 	if w.run.matches == r {
 		w.extend(m)
 		return true
@@ -31,32 +35,48 @@ func (w *worker) deliver(c *conn, m message, r *matches) bool {
 		return false
 	}
 	w.seal()
-	if w.run.refused != r && w.run.begin(w, c, r) {
+	if w.run.refused != r && w.run.begin(w, c, r, a) {
 		w.extend(m)
 		return true
 	}
-	return w.deliverEach(c, m, r)
+	if c.route != nil {
+		w.deliverPlain(c, m, r)
+		return true
+	}
+	return w.deliverEach(c, m, r, a, true)
 }
 
-// deliverEach is the direct path: every subscription is looked at for every message.
-// Spec: docs/spec/client-protocol.md §6.4.
-func (w *worker) deliverEach(c *conn, m message, r *matches) bool {
+// deliverEach is the direct path: every subscription is looked at for every message. Other servers are left out if abroad
+// is false. Spec: docs/spec/client-protocol.md §6.4.
+func (w *worker) deliverEach(c *conn, m message, r *matches, a *account, abroad bool) bool {
 	taken := false
+	abroad = abroad && MayForward(c.route != nil, true)
 	for _, s := range r.Plain {
-		if w.deliverTo(c, m, s) {
+		switch {
+		case s.conn.route != nil:
+			if abroad {
+				w.address(c, m, s, "")
+			}
+		case w.deliverTo(c, m, s):
 			taken = true
 		}
 	}
 	for i := range r.Queues {
-		if w.deliverGroup(c, m, r.Queues[i].Members) {
+		group := &r.Queues[i]
+		if abroad && w.deliverGroup(c, m, group) || !abroad && w.deliverLocal(c, m, group.Members) {
 			taken = true
 		}
+	}
+	if len(w.remotes) > 0 {
+		taken = w.deliverRemotes(m, a) || taken
 	}
 	return taken
 }
 
-// deliverGroup queues m for one member, chosen at random, or for the next that can take it.
-func (w *worker) deliverGroup(c *conn, m message, members []*subscription) bool {
+// deliverGroup queues m for one member, chosen at random, or for the next that can take it. Members of other servers count
+// like those of this one.
+func (w *worker) deliverGroup(c *conn, m message, group *queueOfMatches) bool {
+	members := group.Members
 	first := 0
 	if len(members) > 1 {
 		first = w.pick(len(members))
@@ -66,7 +86,8 @@ func (w *worker) deliverGroup(c *conn, m message, members []*subscription) bool 
 		if at >= len(members) {
 			at -= len(members)
 		}
-		if w.deliverTo(c, m, members[at]) {
+		s := members[at]
+		if s.conn.route == nil && w.deliverTo(c, m, s) || s.conn.route != nil && w.address(c, m, s, group.Name) {
 			return true
 		}
 	}
@@ -81,7 +102,7 @@ func (w *worker) deliverTo(c *conn, m message, s *subscription) bool {
 	}
 	segment := w.room(aside, encodedSize(m, s.sid))
 	from := segment.used
-	segment.advance(appendMessage(segment.free(), m, s.sid, to.headers.Load()))
+	segment.advance(appendMessage(segment.free(), m, target{s.sid, false}, to.headers.Load()))
 	verdict := w.enqueue(to, s, segment, from, tally{1, int64(m.Size)})
 	if verdict == refused {
 		segment.used = from // nobody has seen it
@@ -91,7 +112,7 @@ func (w *worker) deliverTo(c *conn, m message, s *subscription) bool {
 		to.traceOut(segment.mem[from:segment.used])
 	}
 	if verdict == spent {
-		to.unsubscribe(s)
+		to.unsubscribe(w, s)
 	}
 	return true
 }
@@ -110,22 +131,49 @@ func encodedSize(m message, sid string) int {
 	return fixed + len(m.Subject) + len(sid) + len(m.Reply) + len(m.HeaderText) + len(m.SizeText) + m.Size
 }
 
-// appendMessage appends m as a subscription with this sid gets it. Headers are cut off for a connection that did not
-// ask for them (docs/spec/client-protocol.md §8.2).
-func appendMessage(dst []byte, m message, sid string, wantsHeaders bool) []byte {
-	withHeaders := m.withHeaders(wantsHeaders)
-	dst = wire.AppendMsgHead(dst, m.Subject, sid, withHeaders)
-	switch {
-	case m.tailFits(wantsHeaders):
+// target says what stands before a message: a sid, or the account where another server of the second generation gets it.
+type target struct {
+	text   string
+	abroad bool
+}
+
+// target is that of s, which is in a.
+func (a *account) target(s *subscription) target {
+	if s.conn.route != nil && s.sid == "" {
+		return target{a.name, true}
+	}
+	return target{s.sid, false}
+}
+
+// appendHead appends what stands before the tail of m.
+func (t target) appendHead(dst []byte, m message, withHeaders bool) []byte {
+	if t.abroad {
+		return wire.AppendRMsgHead(dst, t.text, m.Subject, withHeaders)
+	}
+	return wire.AppendMsgHead(dst, m.Subject, t.text, withHeaders)
+}
+
+// appendMessage appends m as t gets it. Headers are cut off for a connection that did not ask for them
+// (docs/spec/client-protocol.md §8.2).
+func appendMessage(dst []byte, m message, t target, wantsHeaders bool) []byte {
+	dst = t.appendHead(dst, m, m.withHeaders(wantsHeaders))
+	if m.tailFits(wantsHeaders) {
 		return append(dst, m.Tail...)
-	case withHeaders:
-		return wire.AppendMsgTail(dst, m.Reply, m.HeaderText, m.SizeText, m.Payload)
+	}
+	return appendBody(dst, m, m.Reply, wantsHeaders)
+}
+
+// appendBody appends reply, sizes and payload of m.
+func appendBody(dst []byte, m message, reply []byte, wantsHeaders bool) []byte {
+	switch {
+	case m.withHeaders(wantsHeaders):
+		return wire.AppendMsgTail(dst, reply, m.HeaderText, m.SizeText, m.Payload)
 	case !m.headers:
-		return wire.AppendMsgTail(dst, m.Reply, nil, m.SizeText, m.Payload)
+		return wire.AppendMsgTail(dst, reply, nil, m.SizeText, m.Payload)
 	}
 	var digits [20]byte
 	body := m.Payload[m.HeaderSize:]
-	return wire.AppendMsgTail(dst, m.Reply, nil, strconv.AppendInt(digits[:0], int64(len(body)), 10), body)
+	return wire.AppendMsgTail(dst, reply, nil, strconv.AppendInt(digits[:0], int64(len(body)), 10), body)
 }
 
 // verdict is what became of a message that was offered to a subscription.

@@ -149,10 +149,18 @@ func (c *conn) writeFailed(err error, chunks int, pending int64) {
 	if reason == reasonSlowDeadline && c.close(reason) {
 		c.b.slowConsumers.Add(1)
 		c.noticef("Slow Consumer Detected: WriteDeadline of %v exceeded with %d chunks of %d total bytes.",
-			c.b.live.Load().WriteDeadline, chunks, pending)
+			c.writeDeadline(), chunks, pending)
 		return
 	}
 	c.close(reason)
+}
+
+// writeDeadline returns the time that one write to c may take.
+func (c *conn) writeDeadline() time.Duration {
+	if c.route != nil && c.route.writeDeadline > 0 {
+		return c.route.writeDeadline
+	}
+	return c.b.live.Load().WriteDeadline
 }
 
 // writeFailure returns the reason to close a connection whose write failed with err.
@@ -166,7 +174,7 @@ func writeFailure(err error) closeReason {
 // writeWaiting writes the first spans, about maxWrite bytes, and waits until the socket took them. It returns how
 // many bytes were written.
 func (c *conn) writeWaiting(spans []span) (written int, err error) {
-	if err := c.net.SetWriteDeadline(time.Now().Add(c.b.live.Load().WriteDeadline)); err != nil {
+	if err := c.net.SetWriteDeadline(time.Now().Add(c.writeDeadline())); err != nil {
 		return 0, fmt.Errorf("cannot set the write deadline: %w", err)
 	}
 	buffers := make([][]byte, 0, min(len(spans), maxVectors))

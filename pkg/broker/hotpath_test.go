@@ -73,7 +73,7 @@ func TestDeliverAllocs(t *testing.T) {
 	m := message{&w.parser.Event, false}
 	deliver := func() {
 		for range 10 {
-			if !w.deliver(publisher, m, w.reader.Match(e.live.Load().authority.accounts[globalAccount].index, m.Subject)) {
+			if !w.deliver(publisher, m, w.reader.Match(e.live.Load().authority.global.index, m.Subject), e.live.Load().authority.global) {
 				t.Fatal("nobody took the message")
 			}
 		}
@@ -178,7 +178,7 @@ func BenchmarkDeliver(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			for n := range b.N {
-				w.deliver(publisher, m, w.reader.Match(e.live.Load().authority.accounts[globalAccount].index, m.Subject))
+				w.deliver(publisher, m, w.reader.Match(e.live.Load().authority.global.index, m.Subject), e.live.Load().authority.global)
 				if n%10 == 9 {
 					w.finish(publisher)
 				}

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"bytes"
 	"encoding/json"
 	"net"
 	"runtime"
@@ -24,12 +25,16 @@ type serverInfo struct {
 	TLSVerify    bool   `json:"tls_verify"`
 	TLSAvailable bool   `json:"tls_available,omitempty"`
 	MaxPayload   int64  `json:"max_payload"`
+	Cluster      string `json:"cluster,omitempty"`
+
+	ConnectURLs []string `json:"connect_urls,omitempty"`
 }
 
 // infoTemplate is the rendered beginning of INFO. Only the part about one client is added per connection.
 type infoTemplate struct{ head []byte }
 
 // newInfoTemplate renders what b tells every client, given its options and the address it listens on.
+// Locks: needs b.mu.
 func newInfoTemplate(b *Broker, o *Options, host string, port int) infoTemplate {
 	if o.ClientAdvertise != "" {
 		// It was validated. Source: docs/spec/config.md B2.
@@ -42,6 +47,7 @@ func newInfoTemplate(b *Broker, o *Options, host string, port int) infoTemplate 
 	info := serverInfo{
 		ServerID: b.id, ServerName: b.name, Version: o.Version, Proto: 1, GitCommit: o.GitCommit, Go: runtime.Version(),
 		Host: host, Port: port, Headers: true, MaxPayload: o.MaxPayload,
+		Cluster: b.mu.cluster.name, ConnectURLs: b.connectURLsLocked(o),
 		AuthRequired: o.Auth != nil && o.Auth.NoAuthUser == "",
 	}
 	if o.TLS != nil {
@@ -96,7 +102,7 @@ func (c *conn) firstPong(w *worker) {
 	if c.greeting.Load() == greetingOver {
 		return
 	}
-	due := c.greeting.Swap(greetingOver) == greetingInfoDue
+	due := c.greeting.Swap(greetingOver) == greetingInfoDue || c.infoAt != w.live.infoVersion
 	if c.takesInfo.Load() && (due || c.headers.Load()) {
 		w.sayInfo(c, due && c.b.lameDuck.Load())
 	}
@@ -108,4 +114,88 @@ func (c *conn) announce(w *worker, lameDuck bool) {
 		return
 	}
 	w.sayInfo(c, lameDuck)
+}
+
+// clusterInfo is what SetCluster has said.
+type clusterInfo struct {
+	name string
+	urls []string // of other servers; nil: there was none so far
+}
+
+// connectURLsLocked returns the addresses that clients are told: the own ones first. Source: docs/spec/client-protocol.md
+// §2.4. Locks: needs b.mu.
+func (b *Broker) connectURLsLocked(o *Options) []string {
+	if b.mu.cluster.urls == nil {
+		return nil
+	}
+	return append(b.ownURLsLocked(o), b.mu.cluster.urls...)
+}
+
+// ownURLsLocked is ClientURLs for options. Locks: needs b.mu.
+func (b *Broker) ownURLsLocked(o *Options) []string {
+	if b.mu.host == "" || b.lameDuck.Load() || o.DontListen {
+		return nil
+	}
+	host, port := b.mu.host, b.mu.port
+	if o.ClientAdvertise != "" {
+		advertised, advertisedPort, _ := SplitAdvertise(o.ClientAdvertise) // it was validated
+		if host = advertised; advertisedPort != 0 {
+			port = advertisedPort
+		}
+	}
+	return ReachableAt(host, port)
+}
+
+// ReachableAt returns the addresses ("host:port") of what listens on a host and port: if the host stands for all addresses
+// of the machine, every one that others can reach.
+func ReachableAt(host string, port int) []string {
+	if ip := net.ParseIP(host); ip == nil || !ip.IsUnspecified() {
+		return []string{net.JoinHostPort(host, strconv.Itoa(port))}
+	}
+	var urls []string
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil // nothing is better than what nobody reaches
+	}
+	for _, a := range addresses {
+		if n, ok := a.(*net.IPNet); ok && n.IP.IsGlobalUnicast() {
+			urls = append(urls, net.JoinHostPort(n.IP.String(), strconv.Itoa(port)))
+		}
+	}
+	return urls
+}
+
+// refreshInfoLocked renders INFO anew for l, which is not in use yet, and reports whether it is another one than before.
+// Locks: needs b.mu.
+func (b *Broker) refreshInfoLocked(l *live) (changed bool) {
+	next := newInfoTemplate(b, &l.Options, b.mu.host, b.mu.port)
+	if bytes.Equal(next.head, l.info.head) {
+		return false
+	}
+	if l.info.head != nil {
+		l.infoVersion++
+	}
+	l.info = next
+	return true
+}
+
+// refreshInfo renders INFO anew. Locks: takes b.reloading and b.mu.
+func (b *Broker) refreshInfo() {
+	b.reloading.Lock()
+	defer b.reloading.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l := *b.live.Load()
+	if b.refreshInfoLocked(&l) {
+		b.live.Store(&l)
+	}
+}
+
+// announceInfo sends INFO to all clients that take it.
+func (b *Broker) announceInfo() {
+	b.tell(func(w *worker) {
+		for _, c := range b.connections() {
+			c.announce(w, false) // docs/spec/client-protocol.md §2.3: only the first one says that this is a lame duck
+		}
+	})
 }

@@ -82,6 +82,8 @@ type weighted struct {
 type streamLink struct {
 	to   *account
 	name *transform.Transform // from the subject here to that there
+
+	subject string // here
 }
 
 // serviceLink is what this account imports from another one.
@@ -239,7 +241,7 @@ func linkAccounts(o *Options, accounts map[string]*account) {
 				}
 				of(a.Name).services = append(of(a.Name).services, link)
 			default:
-				of(m.Account).streams = append(of(m.Account).streams, &streamLink{accounts[a.Name], name})
+				of(m.Account).streams = append(of(m.Account).streams, &streamLink{accounts[a.Name], name, m.Subject})
 			}
 		}
 	}

@@ -95,6 +95,7 @@ func (b *Broker) begin(c *conn) {
 func (b *Broker) greet(c *conn) {
 	b.begin(c)
 	b.wheel.add(c)
+	c.infoAt = b.live.Load().infoVersion
 	b.tell(func(w *worker) { w.sayInfo(c, false) })
 	c.awaitCredentials()
 	go c.serve()

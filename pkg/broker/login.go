@@ -38,7 +38,7 @@ func (c *conn) prepareLogin() {
 	if !a.open() || !c.kindAllowed(a.anonymous) {
 		return
 	}
-	c.become(a.anonymous, nil)
+	c.become(nil, a.anonymous, nil) // it has no subscriptions
 	if now := c.b.live.Load().authority; now != a {
 		c.b.recheckConn(c, now, make(map[credentialsKey]*identity)) // a reload came between, and did not see c
 	}
@@ -176,7 +176,7 @@ func (c *conn) turnOut(err error, a *authority, shown *credentials) {
 // admitAs makes c id, if the account of id takes another client, and tells it what it may not be subscribed to any more.
 // A false ends c.
 func (c *conn) admitAs(id *identity, shown *credentials) bool {
-	dropped, admitted := c.become(id, shown)
+	dropped, admitted := c.become(c.in.w, id, shown)
 	if !admitted {
 		c.errorf("Maximum Account Active Connections Exceeded")
 		return c.fail(c.in.w, errTextAccountConnections, reasonAccountConnections)
@@ -188,7 +188,7 @@ func (c *conn) admitAs(id *identity, shown *credentials) bool {
 // become makes c id and returns the subscriptions that id must not have, which have ended. Those that stay move to the
 // account of id. False means that the account is full, and nothing has changed. Any goroutine.
 // Locks: takes c.subs.mu, below it c.out.mu and the indexes'.
-func (c *conn) become(id *identity, shown *credentials) (dropped []*subscription, admitted bool) {
+func (c *conn) become(w *worker, id *identity, shown *credentials) (dropped []*subscription, admitted bool) {
 	c.subs.mu.Lock()
 	defer c.subs.mu.Unlock()
 	before := c.identity.Load()
@@ -216,15 +216,15 @@ func (c *conn) become(id *identity, shown *credentials) (dropped []*subscription
 		}
 		watched = watched || id.rules.Filters(s.subject, s.queue)
 		if moved && before != nil {
-			before.account.removeSubscription(s)
-			id.account.addSubscription(s, s.subject)
+			before.account.removeSubscription(w, s)
+			id.account.addSubscription(w, s, s.subject)
 		}
 	}
 	c.watched.Store(watched)
 	for _, s := range dropped {
 		c.subs.removeLocked(s)
 		c.closeSubscription(s)
-		before.account.removeSubscription(s)
+		before.account.removeSubscription(w, s)
 	}
 	c.identity.Store(id)
 	return dropped, true

@@ -48,6 +48,8 @@ type Options struct {
 	// ClientAdvertise is the host[:port] that INFO tells clients in place of the address listened on, for servers
 	// behind a proxy or in a container. A port that is missing, 0 or -1 is that of the listener. Empty: none.
 	ClientAdvertise string
+	// Clustered lets other servers be linked with Attach. It costs some memory for each subject that clients subscribe to.
+	Clustered bool
 	// DontListen runs the broker without a listener: only InProcessConn reaches it.
 	DontListen bool
 

@@ -5,6 +5,7 @@ package broker
 const (
 	errTextUnknownOp          = "Unknown Protocol Operation"
 	errTextParser             = "Parser Error"
+	errTextRouteLine          = "maximum control line exceeded"
 	errTextAuthorization      = "Authorization Violation"
 	errTextClientProtocol     = "Invalid Client Protocol"
 	errTextControlLine        = "Maximum Control Line Exceeded"

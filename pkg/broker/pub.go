@@ -45,7 +45,7 @@ func (c *conn) publish(w *worker, op wire.Op) bool {
 			return true
 		}
 	}
-	taken := w.deliver(c, m, r)
+	taken := w.deliver(c, m, r, id.account)
 	if links != nil || id.account.responses.waiting.Load() > 0 {
 		taken = w.deliverAcross(c, m, id.account, 0) || taken
 	}

@@ -33,7 +33,7 @@ func (b *Broker) recheckConn(c *conn, a *authority, verdicts map[credentialsKey]
 	}
 	if before == nil {
 		if id := a.anonymous; id != nil && !a.required {
-			c.become(id, nil) // it need not show anything any more
+			c.become(nil, id, nil) // it need not show anything any more, and has no subscriptions
 		}
 		return
 	}
@@ -56,10 +56,10 @@ func (b *Broker) recheckConn(c *conn, a *authority, verdicts map[credentialsKey]
 	case id.account != before.account:
 		c.closeAfterFlush(reasonAccountChanged)
 	default:
-		dropped, _ := c.become(id, nil)
-		if len(dropped) > 0 {
-			b.tell(func(w *worker) { c.tellDropped(w, id, dropped) })
-		}
+		b.tell(func(w *worker) {
+			dropped, _ := c.become(w, id, nil)
+			c.tellDropped(w, id, dropped)
+		})
 	}
 }
 

@@ -15,15 +15,17 @@ type live struct {
 	traceOn bool
 	info    infoTemplate
 
+	infoVersion uint32 // counts the changes of what clients have to be told again
+
 	authority *authority
 	secure    *secureSettings // nil: no TLS
 }
 
-// newLive returns o, which has its defaults, without INFO. Accounts of before go on; it may be nil.
-func newLive(o *Options, before *authority) *live {
+// newLive returns o, which has its defaults, without INFO. Accounts of before go on; it may be nil, like the announcer.
+func newLive(o *Options, before *authority, announcer *announcer) *live {
 	return &live{
 		Options: *o, debugOn: o.Logger.Debug().Enabled(), traceOn: o.Logger.Trace().Enabled(),
-		authority: newAuthority(o, before), secure: newSecureSettings(o.TLS),
+		authority: newAuthority(o, before, announcer), secure: newSecureSettings(o.TLS),
 	}
 }
 
@@ -47,14 +49,15 @@ func (b *Broker) Reload(o Options) error {
 	b.reloading.Lock()
 	defer b.reloading.Unlock()
 	before := b.live.Load()
-	next := newLive(ptr(o.withDefaults()), before.authority)
+	next := newLive(ptr(o.withDefaults()), before.authority, b.announcer)
 	if err := before.refuse(&next.Options); err != nil {
 		return err
 	}
 	b.mu.Lock()
 	started := b.mu.state != created
 	if started {
-		next.info = newInfoTemplate(b, &next.Options, b.mu.host, b.mu.port)
+		next.info, next.infoVersion = before.info, before.infoVersion
+		b.refreshInfoLocked(next)
 	}
 	b.live.Store(next)
 	b.mu.Unlock()
@@ -65,13 +68,15 @@ func (b *Broker) Reload(o Options) error {
 		}
 	}
 	if before.MaxPayload != next.MaxPayload || before.ClientAdvertise != next.ClientAdvertise {
-		b.tell(func(w *worker) {
-			for _, c := range b.connections() {
-				c.announce(w, b.lameDuck.Load())
-			}
-		})
+		b.announceInfo()
 	}
 	b.recheck(next.authority)
+	if b.announcer != nil {
+		for _, c := range b.linkList() {
+			c.adopt(next.authority.accounts)
+		}
+		b.tell(b.announcer.refreshImports)
+	}
 	b.closeSurplus(next.MaxConnections)
 	return nil
 }
@@ -90,6 +95,7 @@ func (l *live) refuse(o *Options) error {
 	check(l.Host != o.Host, "host")
 	check(l.Port != o.Port, "port")
 	check(l.DontListen != o.DontListen, "the listener")
+	check(l.Clustered != o.Clustered, "cluster")
 	check(l.MaxSubscriptions != o.MaxSubscriptions, "max_subscriptions")
 	check(l.MaxPending != o.MaxPending, "max_pending")
 	check(l.LameDuckDuration != o.LameDuckDuration, "lame_duck_duration")

@@ -1,7 +1,5 @@
 package broker
 
-import "github.com/natsd/natsd/internal/wire"
-
 // maxClasses is the most classes of subscribers that messages are encoded for. With more, their segments would not stay in
 // the processor's cache, and most would have so few members that encoding once gains nothing.
 const maxClasses = 8
@@ -29,9 +27,9 @@ const (
 // tally counts messages and the bytes of their payloads.
 type tally struct{ messages, bytes int64 }
 
-// class is the subscribers that get identical bytes: the same sid, and headers or none.
+// class is the subscribers that get identical bytes: the same target, and headers or none.
 type class struct {
-	sid     string
+	target
 	headers bool
 	from    int // the open range is segments[i] from here on, i being the index of the class
 	subs    []*subscription
@@ -39,13 +37,14 @@ type class struct {
 
 // begin starts a run of messages from c to r and reports whether r can be served this way: no queue groups, no
 // subscription that counts its messages, no connection twice (it would get its messages out of order), none that
-// wants no echo or whose messages have to be looked at, few classes.
-func (u *run) begin(w *worker, c *conn, r *matches) bool {
+// wants no echo or whose messages have to be looked at, few classes. Of another server, which gets one copy whatever it has
+// there, one subscription counts; none of them if c is another server itself, whose messages are not for queue groups.
+func (u *run) begin(w *worker, c *conn, r *matches, a *account) bool {
 	u.forget()
-	if len(r.Queues) > 0 || !r.Stable() || w.live.traceOn {
+	if len(r.Queues) > 0 && c.route == nil || !r.Stable() || w.live.traceOn {
 		return false
 	}
-	sorted := u.classify(w, c, r.Plain)
+	sorted := u.classify(w, c, r.Plain, a)
 	if len(w.members) > 0 {
 		clear(w.members)
 	}
@@ -62,16 +61,22 @@ func (u *run) begin(w *worker, c *conn, r *matches) bool {
 }
 
 // classify sorts subs into classes; false if that cannot be done.
-func (u *run) classify(w *worker, c *conn, subs []*subscription) bool {
+func (u *run) classify(w *worker, c *conn, subs []*subscription, a *account) bool {
 	unique := len(subs) == 1
 	for _, s := range subs {
+		if s.conn.route != nil && !MayForward(c.route != nil, true) {
+			continue
+		}
 		if s.max.Load() != 0 || s.conn == c && !c.echo || s.conn.watched.Load() {
 			return false
 		}
 		if !unique && s.conn.many.Load() && w.seenBefore(s.conn) {
+			if s.conn.route != nil {
+				continue
+			}
 			return false
 		}
-		k := u.classOf(s.sid, s.conn.headers.Load())
+		k := u.classOf(a.target(s), s.conn.headers.Load())
 		if k == nil {
 			return false
 		}
@@ -93,10 +98,10 @@ func (w *worker) seenBefore(c *conn) bool {
 	return false
 }
 
-// classOf returns the class for sid and headers, a new one if need be, nil if there are too many.
-func (u *run) classOf(sid string, headers bool) *class {
+// classOf returns the class for t and headers, a new one if need be, nil if there are too many.
+func (u *run) classOf(t target, headers bool) *class {
 	for i := range u.classes {
-		if k := &u.classes[i]; k.headers == headers && k.sid == sid {
+		if k := &u.classes[i]; k.headers == headers && k.target == t {
 			return k
 		}
 	}
@@ -110,7 +115,7 @@ func (u *run) classOf(sid string, headers bool) *class {
 		u.classes = u.classes[:n+1]
 	}
 	k := &u.classes[n]
-	k.sid, k.headers = sid, headers
+	k.target, k.headers = t, headers
 	return k
 }
 
@@ -123,14 +128,14 @@ func (w *worker) extend(m message) {
 	}
 	classes := w.run.classes
 	for i := range classes {
-		if w.segments[i].room() < encodedSize(m, classes[i].sid) {
+		if w.segments[i].room() < encodedSize(m, classes[i].text) {
 			w.widen(m)
 			break
 		}
 	}
 	for i := range classes {
 		k, s := &classes[i], w.segments[i]
-		s.advance(appendMessage(s.free(), m, k.sid, k.headers))
+		s.advance(appendMessage(s.free(), m, k.target, k.headers))
 	}
 	w.run.open.messages++
 	w.run.open.bytes += int64(m.Size)
@@ -149,13 +154,13 @@ func (w *worker) extendBig(m message) bool {
 	tail := span{w.inbox, end - uint32(len(m.Tail)), end}
 	for i := range classes {
 		k := &classes[i]
-		segment := w.room(i, encodedSize(m, k.sid)-m.Size)
+		segment := w.room(i, encodedSize(m, k.text)-m.Size)
 		from := uint32(segment.used)
-		segment.advance(wire.AppendMsgHead(segment.free(), m.Subject, k.sid, m.withHeaders(k.headers)))
+		segment.advance(k.appendHead(segment.free(), m, m.withHeaders(k.headers)))
 		head := span{segment, from, uint32(segment.used)}
 		for _, s := range k.subs {
 			if w.enqueueBoth(s.conn, s, head, tail, tally{1, int64(m.Size)}) == spent {
-				s.conn.unsubscribe(s)
+				s.conn.unsubscribe(w, s)
 			}
 		}
 		k.from = segment.used
@@ -168,7 +173,7 @@ func (w *worker) widen(m message) {
 	w.seal()
 	for i := range w.run.classes {
 		k := &w.run.classes[i]
-		k.from = w.room(i, encodedSize(m, k.sid)).used
+		k.from = w.room(i, encodedSize(m, k.text)).used
 	}
 }
 
@@ -182,7 +187,7 @@ func (w *worker) seal() {
 		k, segment := &w.run.classes[i], w.segments[i]
 		for _, s := range k.subs {
 			if w.enqueue(s.conn, s, segment, k.from, w.run.open) == spent {
-				s.conn.unsubscribe(s)
+				s.conn.unsubscribe(w, s)
 			}
 		}
 		k.from = segment.used
@@ -195,7 +200,7 @@ func (u *run) forget() {
 	for i := range u.classes {
 		k := &u.classes[i]
 		clear(k.subs)
-		k.subs, k.sid = k.subs[:0], ""
+		k.subs, k.target = k.subs[:0], target{}
 	}
 	u.classes, u.matches, u.refused = u.classes[:0], nil, nil
 }

@@ -33,6 +33,7 @@ func (c *conn) serveSecure(s *secureConn, l *live) {
 	c.b.wheel.add(c)
 	c.b.tell(func(w *worker) {
 		if !infoSent {
+			c.infoAt = w.live.infoVersion
 			w.sayInfo(c, false)
 		}
 		c.release(w)

@@ -16,7 +16,7 @@ func (b *Broker) Shutdown(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 	}
-	for _, c := range b.connections() {
+	for _, c := range append(b.connections(), b.linkList()...) {
 		c.sever()
 	}
 	return fmt.Errorf("broker did not stop in time, its connections were cut: %w", ctx.Err())
@@ -28,7 +28,7 @@ func (b *Broker) beginShutdown() {
 	before := b.mu.state
 	b.mu.state = stopping
 	listener := b.mu.listener
-	empty := len(b.mu.conns) == 0
+	empty := len(b.mu.conns) == 0 && len(b.mu.links) == 0
 	b.mu.Unlock()
 	switch before {
 	case stopping:
@@ -49,7 +49,7 @@ func (b *Broker) beginShutdown() {
 	if listener != nil {
 		_ = listener.Close() // it is gone for us, whatever this says
 	}
-	for _, c := range b.connections() {
+	for _, c := range append(b.connections(), b.linkList()...) {
 		c.closeAfterFlush(reasonShutdown)
 	}
 	go b.finish()
@@ -103,6 +103,7 @@ func (b *Broker) enterLameDuck() bool {
 	listener := b.mu.listener
 	b.mu.Unlock()
 	b.lameDuck.Store(true)
+	b.refreshInfo()
 	b.live.Load().Logger.Info().Msg("Entering lame duck mode, stop accepting new clients")
 	if listener != nil {
 		_ = listener.Close() // it is gone for us, whatever this says

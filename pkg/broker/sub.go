@@ -110,7 +110,7 @@ func (c *conn) subscribe(w *worker) {
 		return
 	}
 	w.seal()
-	switch c.addSubscription(e) {
+	switch c.addSubscription(w, e) {
 	case subscriptionDenied:
 		c.refuseSubscribe(w, string(e.Subject), string(e.Queue), string(e.SID))
 	case subscriptionTooMany:
@@ -131,7 +131,7 @@ const (
 
 // addSubscription makes the subscription that e asks for, if it is allowed. Permissions and index go together, so that
 // a reload sees it or it sees the reload. Locks: takes c.subs.mu, below it the index's.
-func (c *conn) addSubscription(e *wire.Event) subscribeOutcome {
+func (c *conn) addSubscription(w *worker, e *wire.Event) subscribeOutcome {
 	c.subs.mu.Lock()
 	defer c.subs.mu.Unlock()
 	id := c.identity.Load()
@@ -154,7 +154,7 @@ func (c *conn) addSubscription(e *wire.Event) subscribeOutcome {
 	}
 	c.subs.addLocked(s)
 	_ = id.account.index.Insert(e.Subject, s.queue, s)
-	id.account.subscriptions.Add(1)
+	id.account.added(w, s)
 	return subscriptionMade
 }
 
@@ -167,15 +167,27 @@ func (s *subscription) isOn(text string) {
 }
 
 // addSubscription adds s, which is not new, under its subject.
-func (a *account) addSubscription(s *subscription, text string) {
+func (a *account) addSubscription(w *worker, s *subscription, text string) {
 	_ = a.index.Insert([]byte(text), s.queue, s) // it keeps its own copy of the text
-	a.subscriptions.Add(1)
+	a.added(w, s)
+}
+
+// added notes that s, a client's, has come. w is for telling other servers of the cluster; nil without one.
+// Locks: needs subs.mu of the connection of s.
+func (a *account) added(w *worker, s *subscription) {
+	first := a.subscriptions.Add(1) == 1
+	if a.announcer != nil {
+		a.announcer.change(w, a, s, 1, first)
+	}
 }
 
 // removeSubscription takes s out of a, where it is.
-func (a *account) removeSubscription(s *subscription) {
+func (a *account) removeSubscription(w *worker, s *subscription) {
 	a.index.Remove(s.subject, s.queue, s)
-	a.subscriptions.Add(-1)
+	last := a.subscriptions.Add(-1) == 0
+	if a.announcer != nil {
+		a.announcer.change(w, a, s, -1, last)
+	}
 }
 
 // closeSubscription makes s, a subscription of c, take nothing any more. Locks: takes c.out.mu.
@@ -198,7 +210,7 @@ func (c *conn) unsubscribeSID(w *worker) {
 		over := e.Max <= s.delivered
 		c.out.mu.Unlock()
 		if over {
-			c.unsubscribe(s)
+			c.unsubscribe(w, s)
 		}
 	}
 	c.acknowledge(w)
@@ -206,11 +218,11 @@ func (c *conn) unsubscribeSID(w *worker) {
 
 // unsubscribe ends s, a subscription of c. A second call does nothing. Any goroutine may call it.
 // Locks: takes c.subs.mu, below it c.out.mu and the index's, one after the other.
-func (c *conn) unsubscribe(s *subscription) {
+func (c *conn) unsubscribe(w *worker, s *subscription) {
 	c.subs.mu.Lock()
 	defer c.subs.mu.Unlock()
 	if c.subs.removeLocked(s) {
 		c.closeSubscription(s)
-		c.identity.Load().account.removeSubscription(s)
+		c.identity.Load().account.removeSubscription(w, s)
 	}
 }

@@ -26,6 +26,13 @@ func (c *conn) traceIn(op wire.Op, e *wire.Event) {
 		words = append(words, e.SizeText)
 	case wire.OpSub:
 		words = append(words, e.Subject, e.Queue, e.SID)
+	case wire.OpRMsg, wire.OpRHMsg, wire.OpMsg:
+		words = append(words, traceRouted(op, e)...)
+	case wire.OpRSub, wire.OpRUnsub:
+		words = append(words, e.Account, e.Subject, e.Queue)
+		if op == wire.OpRSub && e.Weight > 0 {
+			words = append(words, []byte(jsonText(e.Weight)))
+		}
 	case wire.OpUnsub:
 		words = append(words, e.SID)
 		if e.Max > 0 {
@@ -38,9 +45,22 @@ func (c *conn) traceIn(op wire.Op, e *wire.Event) {
 	}
 	words = deleteEmpty(words)
 	c.log(zerolog.TraceLevel).Msgf("<<- [%s]", bytes.Join(words, []byte(" ")))
-	if op == wire.OpPub || op == wire.OpHPub {
+	switch op {
+	case wire.OpPub, wire.OpHPub, wire.OpRMsg, wire.OpRHMsg, wire.OpMsg:
 		c.tracePayload(e.Payload)
 	}
+}
+
+// traceRouted returns the arguments of a message from another server.
+func traceRouted(op wire.Op, e *wire.Event) [][]byte {
+	if op == wire.OpMsg {
+		return [][]byte{e.Subject, e.SID, e.Reply, e.SizeText}
+	}
+	words := [][]byte{e.Account, e.Subject}
+	if e.Listed {
+		words = append(words, []byte("|"))
+	}
+	return append(words, e.Reply, e.Queues, e.HeaderText, e.SizeText)
 }
 
 // tracePayload logs a payload, cut after Options.MaxTracedPayload bytes. Source: docs/spec/cli.md §8.4.

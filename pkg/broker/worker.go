@@ -30,6 +30,7 @@ type worker struct {
 	crowded  []crowded // have much queued, see stall.go
 	spare    [][]span
 	members  map[*conn]struct{} // see run.prepare
+	remotes  []remoteCopy       // see address; the memory of earlier ones stays behind the end
 
 	live      *live // options, as of the beginning of the batch
 	permitted permitted

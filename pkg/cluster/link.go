@@ -1,0 +1,37 @@
+package cluster
+
+import (
+	"time"
+
+	"github.com/natsd/natsd/pkg/broker"
+)
+
+// link is what the mesh knows of one link.
+type link struct {
+	id    linkID
+	ip    string // of the other end
+	begun time.Time
+
+	target    *target // that led to it; nil: the other server has dialled
+	addr      string  // of the target, that was dialled
+	solicited bool    // this server has dialled, or would
+	explicit  bool    // because of its configuration
+
+	waiting  bool  // for the INFO of the server that was dialled; CONNECT was not sent
+	locked   bool  // until CONNECT comes
+	hello    *info // the first INFO
+	info     *info // the last one, once it is registered
+	dropped  bool  // closing
+	replaced bool  // by another one to the same server
+
+	deadline time.Time // for INFO or CONNECT; zero: none
+	nextPing time.Time
+	pings    int       // not answered
+	probe    time.Time // for a PONG, see settle; zero: none
+}
+
+// peer reports whether the link was registered.
+func (l *link) peer() bool { return l.info != nil }
+
+// dialectOf returns how a server wants to be spoken to.
+func dialectOf(i *info) broker.Dialect { return broker.Dialect{V1: i.old(), Headers: i.Headers} }

@@ -1,0 +1,484 @@
+package cluster
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Times of the mesh. Source: docs/spec/route-protocol.md §1 (7), §2.9.
+const (
+	helloWait    = 250 * time.Millisecond // for the INFO of the server that was dialled, before CONNECT is sent
+	registerTime = 10 * time.Second       // for a link to say who it is
+	probeTime    = time.Second            // for an old link to show that it lives, when the same server connects anew
+)
+
+// self is who this server is.
+type self struct {
+	id, name string
+	port     int      // listened on
+	urls     []string // for clients
+}
+
+// mesh decides which links there are. It is for one goroutine.
+type mesh struct {
+	self    self
+	options *Options
+	random  *rand.Rand
+
+	name    clusterName
+	links   map[linkID]*link
+	peers   map[string]*link // registered, by server id
+	targets map[string]*target
+	dials   map[dialID]*target
+	dialled dialID // last given out
+
+	met    bool // there was a peer at some time
+	ducked bool
+	told   tellClients // last
+
+	now     time.Time
+	actions []action
+}
+
+// newMesh returns the mesh of a server that has no links yet. Its first step should be a tick.
+func newMesh(s self, o *Options, seed uint64, now time.Time) *mesh {
+	m := &mesh{
+		self: s, options: o, random: rand.New(rand.NewPCG(seed, seed>>1)), name: clusterName{text: o.Name, fixed: o.Name != ""},
+		links: make(map[linkID]*link), peers: make(map[string]*link), targets: make(map[string]*target), dials: make(map[dialID]*target), now: now,
+	}
+	m.told.name = m.name.text
+	m.follow(o)
+	return m
+}
+
+// step handles an event at a time, which never goes back, and returns what is to be done.
+func (m *mesh) step(now time.Time, e event) []action {
+	m.now, m.actions = now, nil
+	switch e := e.(type) {
+	case accepted:
+		m.accept(e)
+	case resolved:
+		m.resolved(e)
+	case dialled:
+		m.connected(e)
+	case undialled:
+		m.unreached(e)
+	case greeted:
+		m.greet(e)
+	case informed:
+		m.inform(e)
+	case ponged:
+		if l := m.links[e.link]; l != nil {
+			l.pings, l.probe = 0, time.Time{}
+		}
+	case closed:
+		m.closed(e.link)
+	case configured:
+		m.configure(e.options)
+	case advertised:
+		m.self.urls = e.urls
+		m.sayAgain()
+	case ducked:
+		m.ducked = true
+		m.sayAgain()
+	case tick:
+	}
+	m.act()
+	m.tellClients()
+	return m.actions
+}
+
+func (m *mesh) do(a action) { m.actions = append(m.actions, a) }
+
+func (m *mesh) say(l level, id linkID, format string, args ...any) {
+	m.do(say{l, id, fmt.Sprintf(format, args...)})
+}
+
+// accept handles a server that has connected. Its INFO may depend on ours, so ours comes at once.
+// Source: docs/spec/route-protocol.md §1 (5).
+func (m *mesh) accept(e accepted) {
+	l := &link{id: e.link, ip: e.ip, begun: m.now, deadline: m.now.Add(registerTime)}
+	if e.locked {
+		l.locked, l.deadline = true, m.now.Add(m.options.AuthTimeout)
+	}
+	m.links[e.link] = l
+	m.say(levelInfo, l.id, "Route connection created")
+	m.do(send{l.id, m.infoFor(l)})
+}
+
+// connected handles a server that was dialled.
+func (m *mesh) connected(e dialled) {
+	t := m.dials[e.dial]
+	delete(m.dials, e.dial)
+	l := &link{id: e.link, ip: e.ip, begun: m.now, deadline: m.now.Add(helloWait), target: t, solicited: true, waiting: true}
+	m.links[e.link] = l
+	m.say(levelInfo, l.id, "Route connection created")
+	if t == nil || t.gone {
+		m.drop(l, "", "Route Removed")
+		return
+	}
+	t.link, l.addr, l.explicit = e.link, t.trying, t.explicit
+	t.dialling = false
+}
+
+// introduce sends CONNECT and INFO to a server that was dialled. Source: docs/spec/route-protocol.md §1 (6), (7).
+func (m *mesh) introduce(l *link) {
+	l.waiting = false
+	l.deadline = m.now.Add(registerTime)
+	user, password := l.target.credentials(m.options, l.hello)
+	name, dynamic := m.name.greeting(m.random)
+	c := &connect{
+		Echo: true, User: user, Pass: password, TLSRequired: m.options.TLS != nil, Headers: true, Name: m.self.id, Cluster: name, ClusterDynamic: dynamic,
+	}
+	m.do(send{l.id, c.line()})
+	m.do(send{l.id, m.infoFor(l)})
+	m.say(levelDebug, l.id, "Route connect msg sent")
+}
+
+// infoFor returns the own INFO for a link.
+func (m *mesh) infoFor(l *link) string {
+	i := ownInfo(&m.self, m.options)
+	if !m.options.NoAdvertise && !m.ducked {
+		i.ConnectURLs = m.self.urls
+	}
+	i.LameDuck = m.ducked && l.peer() && !l.info.old()
+	if l.target != nil {
+		i.GossipMode = l.target.mode
+	}
+	return i.line()
+}
+
+// sayAgain sends INFO to the peers that may have it twice. Source: docs/spec/route-protocol.md §2.1, §3.1.
+func (m *mesh) sayAgain() {
+	for _, id := range m.peerIDs() {
+		if l := m.peers[id]; !l.info.old() {
+			m.do(send{l.id, m.infoFor(l)})
+		}
+	}
+}
+
+// peerIDs returns the server ids of all peers, in order.
+func (m *mesh) peerIDs() []string {
+	ids := make([]string, 0, len(m.peers))
+	for id := range m.peers {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// greet handles CONNECT. Source: docs/spec/route-protocol.md §2.1, §3.2, §3.3.
+func (m *mesh) greet(e greeted) {
+	l, c := m.links[e.link], e.connect
+	if l == nil || l.dropped {
+		return
+	}
+	l.locked = false
+	l.deadline = later(l.deadline, l.begun.Add(registerTime))
+	switch {
+	case c.Lang != "":
+		m.drop(l, "attempted to connect to route port", "Client Connected To Route Port")
+	case c.Gateway != "":
+		m.drop(l, fmt.Sprintf("Rejecting connection from gateway %q on the Route port", printable(c.Gateway)), "Wrong Gateway")
+	case c.Account != "" || c.NewAccount:
+		m.drop(l, "Authorization Violation", "Authentication Failure")
+	case c.Cluster != "" && !m.name.agree(c.Cluster, c.ClusterDynamic):
+		m.say(levelError, l.id, "Rejecting connection, cluster name %q does not match %q", c.Cluster, m.name.text)
+		m.drop(l, fmt.Sprintf("Rejecting connection, cluster name %q does not match %q", printable(c.Cluster), m.name.text), "Cluster Name Conflict")
+	}
+}
+
+// printable returns text as it can stand in -ERR.
+func printable(text string) string {
+	const most = 128 // bytes
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == '\'' || r == '"' {
+			return '_'
+		}
+		return r
+	}, text[:min(len(text), most)])
+}
+
+// inform handles INFO: of the server at the other end, or of a third one that it tells of.
+func (m *mesh) inform(e informed) {
+	l, i := m.links[e.link], e.info
+	switch {
+	case l == nil || l.dropped || i.Gateway != "":
+	case i.RouteAccount != "":
+		m.drop(l, "", "Not The General Route") // docs/spec/route-protocol.md §1 (8)
+	case i.Cluster != "" && !m.name.agree(i.Cluster, i.ClusterDynamic):
+		m.say(levelError, l.id, "Rejecting connection, cluster name %q does not match %q", i.Cluster, m.name.text)
+		m.drop(l, "", "Cluster Name Conflict")
+	case !l.peer():
+		m.register(l, i)
+	case i.ServerID == l.info.ServerID:
+		m.update(l, i)
+	default:
+		m.hear(l, i)
+	}
+}
+
+// register makes l, whose first INFO came, the route to its server; or drops it, if there is a better one.
+// Source: docs/spec/route-protocol.md §1 (8), §2.10.
+func (m *mesh) register(l *link, i *info) {
+	l.hello = i
+	if l.target != nil {
+		l.target.found(l.addr, i.ServerID)
+	}
+	if i.ServerID == m.self.id {
+		m.say(levelDebug, l.id, "Detected route to self, ignoring")
+		m.drop(l, "", "Route To Self")
+		return
+	}
+	if i.ServerName == m.self.name && i.ServerName != "" {
+		m.say(levelError, l.id, "Another server is called %q too, %q; give each its own server_name", i.ServerName, i.ServerID)
+		m.drop(l, "", "Duplicate Server Name")
+		return
+	}
+	if other := m.peers[i.ServerID]; other != nil && !other.dropped && !m.settle(l, other, i) {
+		return
+	}
+	if l.waiting {
+		m.introduce(l)
+	}
+	m.say(levelDebug, l.id, "Registering remote route %q", i.ServerID)
+	l.info = i
+	l.deadline = time.Time{}
+	l.nextPing = m.now.Add(m.options.PingInterval)
+	m.peers[i.ServerID] = l
+	m.met = true
+	m.do(announce{l.id, dialectOf(i)})
+	m.say(levelDebug, l.id, "Route sent local subscriptions")
+	m.forget(l)
+	m.gossip(l)
+	if l.target != nil {
+		m.proceed(l.target)
+	}
+}
+
+// settle decides between l, which has shown that it leads to the server with the INFO i, and other, which does so already.
+// True means that l takes the place of other. Source: docs/spec/route-protocol.md §1 (7), §2.10, docs/adr/0010-duplicate-links.md.
+func (m *mesh) settle(l, other *link, i *info) bool {
+	if !l.waiting && i.TieBreak && l.solicited != other.solicited {
+		// Both servers have dialled, and both see both links: the one that the server with the lower id has dialled stays.
+		if mine := m.self.id < i.ServerID; mine == l.solicited {
+			m.inherit(l, other)
+			m.say(levelDebug, other.id, "Detected duplicate remote route %q", i.ServerID)
+			delete(m.peers, i.ServerID)
+			other.replaced = true
+			m.drop(other, "", "Duplicate Route")
+			return true
+		}
+	} else if !l.waiting && !l.solicited {
+		m.probe(other) // the other server would not have dialled again for nothing
+	}
+	m.inherit(other, l)
+	m.say(levelDebug, l.id, "Detected duplicate remote route %q", i.ServerID)
+	m.drop(l, "", "Duplicate Route")
+	return false
+}
+
+// inherit gives the link that stays what the one that goes was good for.
+func (m *mesh) inherit(stays, goes *link) {
+	if goes.target == nil {
+		return
+	}
+	if stays.target == nil || !stays.explicit && goes.explicit {
+		stays.target, stays.addr = goes.target, goes.addr
+	}
+	stays.solicited = stays.solicited || goes.solicited
+	stays.explicit = stays.explicit || goes.explicit
+}
+
+// probe asks an old link for a sign of life.
+func (m *mesh) probe(l *link) {
+	if l.probe.IsZero() {
+		l.probe = m.now.Add(probeTime)
+		m.do(ping{l.id})
+	}
+}
+
+// update handles a later INFO of a peer.
+func (m *mesh) update(l *link, i *info) {
+	ldm := i.LameDuck && !l.info.LameDuck
+	i.Proto = l.info.Proto // it is spoken to as before
+	l.info = i
+	if ldm {
+		m.say(levelInfo, l.id, "Server %q is going down", i.ServerID)
+	}
+}
+
+// drop closes a link. What depends on it changes when it has closed.
+func (m *mesh) drop(l *link, text, reason string) {
+	if !l.dropped {
+		l.dropped = true
+		m.do(drop{l.id, text, reason})
+	}
+}
+
+// closed handles the end of a link.
+func (m *mesh) closed(id linkID) {
+	l := m.links[id]
+	if l == nil {
+		return
+	}
+	delete(m.links, id)
+	if l.info != nil && m.peers[l.info.ServerID] == l {
+		delete(m.peers, l.info.ServerID)
+		m.lost(l)
+	}
+	if t := l.target; t != nil && t.link == id {
+		t.link = 0
+		if !l.peer() {
+			m.proceed(t)
+		}
+	}
+}
+
+// configure follows new options. Source: docs/spec/config.md C3.
+func (m *mesh) configure(o *Options) {
+	before := m.options
+	m.options = o
+	if o.Name != before.Name {
+		m.name = clusterName{text: o.Name, fixed: o.Name != ""}
+	}
+	for _, id := range m.peerIDs() {
+		l := m.peers[id]
+		switch {
+		case o.Name != before.Name:
+			m.drop(l, "", "Cluster Name Conflict") // it comes back if it agrees
+		case (o.User != before.User || o.Password != before.Password) && !l.solicited && o.asksForPassword():
+			m.drop(l, "", "Credentials Revoked")
+		}
+	}
+	m.follow(o)
+	m.sayAgain()
+}
+
+// tellClients has clients told of what changed. Source: docs/spec/client-protocol.md §2.4.
+func (m *mesh) tellClients() {
+	now := tellClients{name: m.name.text}
+	if m.met && !m.options.NoAdvertise {
+		now.urls = []string{}
+		seen := make(map[string]bool)
+		for _, id := range m.peerIDs() {
+			if l := m.peers[id]; !l.info.LameDuck && !l.dropped {
+				for _, u := range l.info.ConnectURLs {
+					if !seen[u] {
+						seen[u] = true
+						now.urls = append(now.urls, u)
+					}
+				}
+			}
+		}
+	}
+	if now.name != m.told.name || !slices.Equal(now.urls, m.told.urls) || (now.urls == nil) != (m.told.urls == nil) {
+		m.told = now
+		m.do(now)
+	}
+}
+
+// act does what has fallen due.
+func (m *mesh) act() {
+	for _, id := range m.linkIDs() {
+		m.actOn(m.links[id])
+	}
+	if m.ducked {
+		return
+	}
+	for _, key := range m.targetKeys() {
+		if t := m.targets[key]; t.due(m.now) {
+			m.begin(t)
+		}
+	}
+}
+
+// actOn does what has fallen due for a link.
+func (m *mesh) actOn(l *link) {
+	if l.dropped {
+		return
+	}
+	if past(l.deadline, m.now) {
+		switch {
+		case l.waiting:
+			m.introduce(l)
+		case l.locked:
+			m.drop(l, "Authentication Timeout", "Authentication Timeout")
+		default:
+			m.say(levelError, l.id, "The other server has not said who it is in %v; is this the route port of a NATS server?", registerTime)
+			m.drop(l, "", "Stale Connection")
+		}
+		return
+	}
+	if past(l.probe, m.now) {
+		m.drop(l, "Stale Connection", "Stale Connection")
+		return
+	}
+	if l.peer() && !m.now.Before(l.nextPing) {
+		if l.pings++; l.pings > m.options.PingMax {
+			m.say(levelDebug, l.id, "Stale Client Connection - Closing")
+			m.drop(l, "Stale Connection", "Stale Connection")
+			return
+		}
+		m.do(ping{l.id})
+		l.nextPing = m.now.Add(m.options.PingInterval)
+	}
+}
+
+// next returns when something falls due next; zero if nothing does.
+func (m *mesh) next() time.Time {
+	var first time.Time
+	consider := func(t time.Time) {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	for _, l := range m.links {
+		if l.dropped {
+			continue
+		}
+		consider(l.deadline)
+		consider(l.probe)
+		if l.peer() {
+			consider(l.nextPing)
+		}
+	}
+	for _, t := range m.targets {
+		if t.idle() && !m.ducked {
+			consider(t.retryAt)
+		}
+	}
+	return first
+}
+
+// linkIDs and targetKeys return the keys of the links and the targets in order, so that a run can be repeated.
+func (m *mesh) linkIDs() []linkID {
+	ids := make([]linkID, 0, len(m.links))
+	for id := range m.links {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func (m *mesh) targetKeys() []string {
+	keys := make([]string, 0, len(m.targets))
+	for key := range m.targets {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// past reports whether t, unless it is zero, has come.
+func past(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

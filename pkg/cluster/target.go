@@ -1,0 +1,339 @@
+package cluster
+
+import (
+	"net"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// Times between attempts. Source: docs/spec/route-protocol.md §2.9, docs/adr/0009-lost-servers.md.
+const (
+	retryTime     = time.Second
+	retryJitter   = 100 * time.Millisecond
+	maxBackoff    = 30 * time.Second // of explicit targets with connect_backoff
+	maxRare       = 5 * time.Second  // of implicit targets that were not found for a while
+	lookAgainTime = 30 * time.Second // between looks at the names of a target that was found
+	missingTime   = time.Hour        // for which a server that others told of is looked for
+)
+
+// maxImplicit is the most servers that others can tell of. They are not believed blindly: each means attempts to connect.
+const maxImplicit = 512
+
+// target is where to dial: one route of the configuration, or one server that others told of. Its name may have several
+// addresses, and each may lead to another server, or to this one.
+type target struct {
+	key      string // host:port
+	host     string
+	port     string
+	user     *url.Userinfo // of a route; nil: none
+	explicit bool
+	mode     int    // gossip_mode with which others told of it
+	asks     bool   // the server asks for credentials, others said
+	expected string // server id, if others told of it or it was lost; empty: not known
+
+	servers map[string]string // server id found at each address
+	queue   []string          // addresses still to be tried in this round
+	trying  string            // the one that is being tried
+
+	resolving bool
+	dialling  bool
+	link      linkID // that led from trying; 0: none
+	gone      bool   // it is a target no more
+
+	attempts int       // rounds in a row that found nobody
+	retryAt  time.Time // zero: not again unless something happens
+	since    time.Time // it has been looked for in vain; zero: it has not
+	lastErr  string
+}
+
+// found notes which server an address of t leads to.
+func (t *target) found(addr, id string) {
+	if t.servers == nil {
+		t.servers = make(map[string]string)
+	}
+	t.servers[addr] = id
+}
+
+// idle reports whether no round is under way.
+func (t *target) idle() bool { return !t.resolving && !t.dialling && t.link == 0 && len(t.queue) == 0 }
+
+// due reports whether the next round begins.
+func (t *target) due(now time.Time) bool { return t.idle() && past(t.retryAt, now) }
+
+// credentials returns what to show the server. Source: docs/spec/route-protocol.md §2.2.
+func (t *target) credentials(o *Options, hello *info) (user, password string) {
+	if t.user != nil {
+		password, _ := t.user.Password()
+		return t.user.Username(), password
+	}
+	if !t.explicit && (t.asks || hello != nil && hello.AuthRequired) {
+		return o.User, o.Password
+	}
+	return "", ""
+}
+
+// follow makes the routes of o the explicit targets. Source: docs/spec/config.md C3.
+func (m *mesh) follow(o *Options) {
+	wanted := make(map[string]*url.URL)
+	for _, u := range o.Routes {
+		wanted[hostPort(u)] = u
+	}
+	for _, key := range m.targetKeys() {
+		if t := m.targets[key]; t.explicit && wanted[key] == nil {
+			m.say(levelInfo, 0, "Removed route %s", key)
+			m.abandon(t)
+		}
+	}
+	for _, u := range o.Routes {
+		key := hostPort(u)
+		t := m.targets[key]
+		if t == nil || !t.explicit {
+			if t != nil {
+				m.remove(t)
+			}
+			t = &target{key: key, host: u.Hostname(), port: u.Port(), explicit: true, retryAt: m.now}
+			m.targets[key] = t
+		}
+		t.user = u.User
+	}
+}
+
+// abandon closes what a target has led to, and removes it.
+func (m *mesh) abandon(t *target) {
+	m.remove(t)
+	for _, id := range m.linkIDs() {
+		if l := m.links[id]; l.target == t {
+			m.drop(l, "", "Route Removed")
+		}
+	}
+}
+
+func (m *mesh) remove(t *target) {
+	t.gone = true
+	delete(m.targets, t.key)
+}
+
+// expect looks for a server at an address that others have told of, or at which it was before.
+func (m *mesh) expect(addr string, i *info, mode int) {
+	if t := m.targets[addr]; t != nil {
+		if t.idle() && !m.satisfied(t) {
+			t.retryAt, t.attempts, t.since, t.expected = m.now, 0, time.Time{}, i.ServerID
+		}
+		return
+	}
+	implicit := 0
+	for _, t := range m.targets {
+		if !t.explicit {
+			implicit++
+		}
+	}
+	if implicit >= maxImplicit && !m.forgetOne() {
+		m.say(levelWarn, 0, "Not looking for server %q: others have told of too many", i.ServerID)
+		return
+	}
+	host, port := splitAddress(addr)
+	m.targets[addr] = &target{key: addr, host: host, port: port, mode: mode, asks: i.AuthRequired, expected: i.ServerID, retryAt: m.now}
+}
+
+// forgetOne removes the implicit target that has been looked for in vain for longest, and reports whether there was one.
+func (m *mesh) forgetOne() bool {
+	var oldest *target
+	for _, key := range m.targetKeys() {
+		t := m.targets[key]
+		if !t.explicit && t.idle() && !t.since.IsZero() && (oldest == nil || t.since.Before(oldest.since)) {
+			oldest = t
+		}
+	}
+	if oldest != nil {
+		m.remove(oldest)
+	}
+	return oldest != nil
+}
+
+// forget removes implicit targets that a new peer makes needless: those that look for the same server elsewhere.
+func (m *mesh) forget(l *link) {
+	for _, key := range m.targetKeys() {
+		t := m.targets[key]
+		if !t.explicit && t != l.target && t.expected == l.info.ServerID && t.idle() {
+			m.remove(t)
+		}
+	}
+}
+
+// begin starts a round of t.
+func (m *mesh) begin(t *target) {
+	t.retryAt, t.resolving = time.Time{}, true
+	m.say(levelDebug, 0, "Trying to connect to route on %s", net.JoinHostPort(t.host, t.port))
+	if net.ParseIP(t.host) != nil {
+		m.resolved(resolved{target: t.key, addrs: []string{net.JoinHostPort(t.host, t.port)}})
+		return
+	}
+	m.do(resolve{t.key, t.host, t.port})
+}
+
+// resolved handles the addresses of a target.
+func (m *mesh) resolved(e resolved) {
+	t := m.targets[e.target]
+	if t == nil || !t.resolving {
+		return
+	}
+	t.resolving = false
+	t.lastErr = e.err
+	t.queue = e.addrs
+	for addr := range t.servers {
+		if !slices.Contains(e.addrs, addr) {
+			delete(t.servers, addr)
+		}
+	}
+	m.proceed(t)
+}
+
+// proceed tries the next address of t, or ends the round.
+func (m *mesh) proceed(t *target) {
+	if t.gone || t.resolving || t.dialling {
+		return
+	}
+	if l := m.links[t.link]; l != nil && !l.peer() && !l.dropped {
+		return // it has yet to say who it is
+	}
+	t.link = 0
+	for len(t.queue) > 0 {
+		addr := t.queue[0]
+		t.queue = t.queue[1:]
+		if id := t.servers[addr]; id == m.self.id || m.peers[id] != nil {
+			continue
+		}
+		m.dialled++
+		m.dials[m.dialled] = t
+		t.trying, t.dialling = addr, true
+		m.do(dial{m.dialled, addr, t.host})
+		return
+	}
+	m.endRound(t)
+}
+
+// unreached handles an attempt that has led to nothing.
+func (m *mesh) unreached(e undialled) {
+	t := m.dials[e.dial]
+	delete(m.dials, e.dial)
+	if t == nil || t.gone {
+		return
+	}
+	t.dialling = false
+	t.lastErr = e.err
+	delete(t.servers, t.trying)
+	m.proceed(t)
+}
+
+// satisfied reports whether t needs no attempts: one of its addresses leads to a peer, or all lead to this server.
+func (m *mesh) satisfied(t *target) bool {
+	own := 0
+	for _, id := range t.servers {
+		if id == m.self.id {
+			own++
+		} else if m.peers[id] != nil {
+			return true
+		}
+	}
+	if t.expected != "" && m.peers[t.expected] != nil {
+		return true
+	}
+	return own > 0 && own == len(t.servers)
+}
+
+// endRound decides when t is tried again.
+func (m *mesh) endRound(t *target) {
+	if m.satisfied(t) {
+		t.attempts, t.since, t.retryAt, t.lastErr = 0, time.Time{}, time.Time{}, ""
+		switch {
+		case !t.explicit && m.peers[t.expected] == nil && t.onlyLeadsTo(m.self.id):
+			m.remove(t) // it was this server all along
+		case t.explicit && net.ParseIP(t.host) == nil:
+			t.retryAt = m.now.Add(lookAgainTime + m.jitter()) // its name may have more addresses by then
+			if len(m.peers) == 0 {
+				t.retryAt = m.now.Add(maxRare + m.jitter())
+			}
+		}
+		return
+	}
+	t.attempts++
+	if t.since.IsZero() {
+		t.since = m.now
+	}
+	if t.lastErr == "" {
+		t.lastErr = "no server stays connected there"
+	}
+	if !t.explicit && m.now.Sub(t.since) > missingTime {
+		m.say(levelInfo, 0, "Server %q is not looked for any more at %s", t.expected, t.key)
+		m.remove(t)
+		return
+	}
+	noisy := t.explicit || t.attempts <= 1+m.options.ConnectRetries
+	if noisy {
+		m.say(levelError, 0, "Error trying to connect to route: %s", t.lastErr)
+	} else {
+		m.say(levelDebug, 0, "Error trying to connect to route: %s", t.lastErr)
+	}
+	t.retryAt = m.now.Add(m.pause(t, noisy) + m.jitter())
+}
+
+// onlyLeadsTo reports whether the server with this id is all that t has found.
+func (t *target) onlyLeadsTo(id string) bool {
+	for _, found := range t.servers {
+		if found != id {
+			return false
+		}
+	}
+	return len(t.servers) > 0
+}
+
+// pause returns how long to wait after a round that found nobody.
+func (m *mesh) pause(t *target, noisy bool) time.Duration {
+	limit := retryTime
+	switch {
+	case t.explicit && m.options.ConnectBackoff:
+		limit = maxBackoff
+	case !noisy:
+		limit = maxRare
+	}
+	return min(retryTime<<min(t.attempts-1, 10), limit)
+}
+
+func (m *mesh) jitter() time.Duration { return time.Duration(m.random.Int64N(int64(retryJitter))) }
+
+// lost looks for the server of a registered link that has ended: where it was found, or where it says that it is, since both
+// ends may have dialled, and either may be gone. Source: docs/spec/route-protocol.md §2.9, §3.8, docs/adr/0009-lost-servers.md.
+func (m *mesh) lost(l *link) {
+	if l.replaced {
+		return
+	}
+	id, known := l.info.ServerID, false
+	for _, key := range m.targetKeys() {
+		t := m.targets[key]
+		leads := t == l.target || t.expected == id
+		for addr, found := range t.servers {
+			if found == id {
+				leads = true
+				delete(t.servers, addr)
+			}
+		}
+		if !leads {
+			continue
+		}
+		known = true
+		if t.explicit {
+			t.retryAt = m.now.Add(retryTime + m.jitter())
+		} else {
+			t.expected, t.retryAt = id, m.now.Add(m.jitter())
+		}
+	}
+	addr := addressOf(l)
+	if known || addr == "" || l.info.LameDuck || m.ducked || m.isConfigured(l.info, addr) {
+		return
+	}
+	m.expect(addr, l.info, 0)
+	if t := m.targets[addr]; t != nil && !t.explicit {
+		t.retryAt = m.now.Add(m.jitter())
+	}
+}

@@ -1,0 +1,271 @@
+package cluster
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/natsd/natsd/internal/password"
+	"github.com/natsd/natsd/pkg/broker"
+)
+
+// Times of the transport. Source: docs/spec/route-protocol.md §2.9.
+const (
+	dialTime    = time.Second
+	resolveTime = 5 * time.Second
+	acceptPause = 100 * time.Millisecond // after a failure to accept
+	keepAlive   = 15 * time.Second       // of TCP; PINGs find dead peers where it is off
+)
+
+// maxGreeting is the most connections that may be in a TLS handshake, or not registered, at a time. More are turned away.
+const maxGreeting = 256
+
+func listen(host string, port int) (net.Listener, error) {
+	config := net.ListenConfig{KeepAlive: keepAlive}
+	return config.Listen(context.Background(), "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+}
+
+// acceptLoop accepts other servers until the listener is closed.
+//
+// Stop: Shutdown, by closing the listener. Wait: Wait, for c.tasks.
+func (c *Cluster) acceptLoop(listener net.Listener) {
+	defer c.tasks.Done()
+	greeting := make(chan struct{}, maxGreeting)
+	for {
+		nc, err := listener.Accept()
+		switch {
+		case err == nil:
+		case errors.Is(err, net.ErrClosed):
+			return
+		default:
+			c.options.Load().Logger.Error().Msgf("cannot accept routes: %v; trying again; raise the limit of open files if it says so", err)
+			select {
+			case <-c.ctx.Done():
+				return
+			case <-time.After(acceptPause):
+			}
+			continue
+		}
+		select {
+		case greeting <- struct{}{}:
+			c.tasks.Add(1)
+			go func() {
+				defer c.tasks.Done()
+				defer func() { <-greeting }()
+				c.welcome(nc)
+			}()
+		default:
+			_ = nc.Close() // whoever floods the port gets no answer
+		}
+	}
+}
+
+// welcome serves a server that has connected.
+func (c *Cluster) welcome(nc net.Conn) {
+	o := c.options.Load()
+	ip := ipOf(nc.RemoteAddr())
+	nc, err := c.secure(nc, o, "", false)
+	if err != nil {
+		o.Logger.Error().Msgf("%s - TLS route handshake error: %v", ip, err)
+		return
+	}
+	l, err := c.attach(nc, o, o.asksForPassword())
+	if err != nil {
+		_ = nc.Close() // the server stops
+		return
+	}
+	c.tell(accepted{link: linkID(l.ID()), ip: ip, locked: o.asksForPassword()})
+	l.Serve()
+}
+
+// resolve finds the addresses of a target.
+func (c *Cluster) resolve(a resolve) {
+	defer c.tasks.Done()
+	ctx, cancel := context.WithTimeout(c.ctx, resolveTime)
+	defer cancel()
+	hosts, err := c.options.Load().LookupHost(ctx, a.host)
+	e := resolved{target: a.target}
+	if err != nil {
+		e.err = err.Error()
+	}
+	for _, h := range byFamily(hosts) {
+		if addr := net.JoinHostPort(h, a.port); !slices.Contains(e.addrs, addr) {
+			e.addrs = append(e.addrs, addr)
+		}
+	}
+	c.tell(e)
+}
+
+// byFamily returns addresses with those of IPv4 first: what listens on a name with both does so on one of them.
+func byFamily(hosts []string) []string {
+	sorted := slices.Clone(hosts)
+	slices.SortStableFunc(sorted, func(a, b string) int { return strings.Count(a, ":") - strings.Count(b, ":") })
+	return sorted
+}
+
+// dial connects to another server.
+func (c *Cluster) dial(a dial) {
+	defer c.tasks.Done()
+	o := c.options.Load()
+	fail := func(err error) { c.tell(undialled{dial: a.dial, err: err.Error()}) }
+	dialer := net.Dialer{Timeout: dialTime, KeepAlive: keepAlive}
+	nc, err := dialer.DialContext(c.ctx, "tcp", a.addr)
+	if err != nil {
+		fail(err)
+		return
+	}
+	ip := ipOf(nc.RemoteAddr())
+	nc, err = c.secure(nc, o, a.host, true)
+	if err != nil {
+		fail(fmt.Errorf("TLS handshake with %s: %w", a.addr, err))
+		return
+	}
+	l, err := c.attach(nc, o, false)
+	if err != nil {
+		_ = nc.Close() // the server stops
+		fail(err)
+		return
+	}
+	c.tell(dialled{dial: a.dial, link: linkID(l.ID()), ip: ip})
+	l.Serve()
+}
+
+// secure shakes hands, if links are encrypted, and returns the connection to go on with. After an error nc is closed. The
+// name that the certificate of a server must have is that of the host in the route.
+// Source: docs/spec/route-protocol.md §2.2.
+func (c *Cluster) secure(nc net.Conn, o *Options, host string, dialled bool) (net.Conn, error) {
+	if o.TLS == nil {
+		return nc, nil
+	}
+	config := o.TLS.Config.Clone()
+	var secured *tls.Conn
+	if dialled {
+		config.ServerName = host
+		secured = tls.Client(nc, config)
+	} else {
+		config.ClientAuth = tls.RequireAndVerifyClientCert
+		if config.ClientCAs == nil {
+			config.ClientCAs = config.RootCAs
+		}
+		secured = tls.Server(nc, config)
+	}
+	limit := o.TLS.Timeout
+	if limit == 0 {
+		limit = broker.DefaultTLSTimeout
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, limit)
+	defer cancel()
+	if err := secured.HandshakeContext(ctx); err != nil {
+		_ = nc.Close() // the error is what counts
+		return nil, err
+	}
+	if !o.TLS.pinned(secured.ConnectionState()) {
+		_ = nc.Close() // as above
+		return nil, errNotPinned
+	}
+	return secured, nil
+}
+
+var errNotPinned = errors.New("the certificate is not one of the pinned ones")
+
+// pinned reports whether the other end has one of the keys that it may have.
+func (t *TLSOptions) pinned(s tls.ConnectionState) bool {
+	if len(t.PinnedKeys) == 0 {
+		return true
+	}
+	sum := sha256.Sum256(s.PeerCertificates[0].RawSubjectPublicKeyInfo)
+	return slices.Contains(t.PinnedKeys, hex.EncodeToString(sum[:]))
+}
+
+// attach makes nc a link of the broker.
+func (c *Cluster) attach(nc net.Conn, o *Options, locked bool) (*broker.Link, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l, err := c.broker.Attach(nc, handler{c}, broker.LinkOptions{Locked: locked, Imports: o.imports(), Exports: o.exports(), WriteDeadline: o.WriteDeadline})
+	if err != nil {
+		return nil, err
+	}
+	c.mu.links[linkID(l.ID())] = l
+	return l, nil
+}
+
+// ipOf returns the IP address of addr, "" if it has none.
+func ipOf(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok {
+		return tcp.IP.String()
+	}
+	return ""
+}
+
+// handler is told what other servers say. Its methods run on the goroutines of the links.
+type handler struct{ c *Cluster }
+
+// Connect checks the credentials of a server and hands its CONNECT to the mesh.
+func (h handler) Connect(l *broker.Link, text []byte) (refusal string) {
+	c := h.c
+	hello, err := parseConnect(text)
+	if err != nil {
+		l.Errorf("malformed CONNECT: %v", err)
+		l.Close("", "Parse Error")
+		return ""
+	}
+	if o := c.options.Load(); hello.Lang == "" && o.asksForPassword() && !c.mayConnect(l, o, hello) {
+		l.Errorf("Authorization Error")
+		return "Authorization Violation"
+	}
+	c.tell(greeted{linkID(l.ID()), hello})
+	return ""
+}
+
+// mayConnect reports whether a server has shown the right credentials. Source: docs/spec/route-protocol.md §2.2.
+func (c *Cluster) mayConnect(l *broker.Link, o *Options, hello *connect) bool {
+	right := password.Equal(o.User, hello.User)
+	if !password.IsHash(o.Password) {
+		return password.Equal(o.Password, hello.Pass) && right
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, max(o.AuthTimeout, time.Second))
+	defer cancel()
+	same, err := c.passwords.Verify(ctx, ipOf(l.RemoteAddr()), o.Password, hello.Pass)
+	return err == nil && same && right
+}
+
+// Info hands INFO to the mesh.
+func (h handler) Info(l *broker.Link, text []byte) bool {
+	i, err := parseInfo(text)
+	if err != nil {
+		l.Errorf("malformed INFO: %v", err)
+		return false
+	}
+	h.c.tell(informed{linkID(l.ID()), i})
+	return true
+}
+
+// Pong hands a PONG to the mesh.
+func (h handler) Pong(l *broker.Link) { h.c.tell(ponged{linkID(l.ID())}) }
+
+// Error logs what another server does not like. Some servers dial a second time for an account of their own, and find that
+// natsd has no such links: that is no error.
+func (h handler) Error(l *broker.Link, text string) {
+	if strings.Contains(text, "Not possible to have a dedicate") {
+		l.Debugf("Route Error %s", text)
+		return
+	}
+	l.Errorf("Route Error %s", text)
+}
+
+// Closed tells the mesh that a link has ended.
+func (h handler) Closed(l *broker.Link, _ string) {
+	id := linkID(l.ID())
+	h.c.mu.Lock()
+	delete(h.c.mu.links, id)
+	h.c.mu.Unlock()
+	h.c.tell(closed{id})
+}
