@@ -31,7 +31,7 @@ type Cluster struct {
 	Secure         *tlsconfig.Source // the certificates of TLS, as Config.Secure
 }
 
-// Options returns the options of a cluster. Logger, version and commit are left to the caller. With TLS, the certificates
+// ClusterOptions returns the options of a cluster, nil without one. Logger, version and commit are left to the caller. With TLS, the certificates
 // must have been read.
 func (c *Config) ClusterOptions() *cluster.Options {
 	if c.Cluster == nil {
