@@ -29,21 +29,23 @@ func (m *mesh) hear(l *link, i *info) {
 	if addr == "" || i.ServerID == m.self.id || m.peers[i.ServerID] != nil || i.old() != l.info.old() {
 		return
 	}
-	if m.isConfigured(i, addr) {
+	if t := m.configuredFor(i, addr); t != nil {
+		t.heard = i
 		return
 	}
 	m.expect(addr, i, i.GossipMode)
 }
 
-// isConfigured reports whether a server is one of the routes of the configuration, which are dialled in any case.
-func (m *mesh) isConfigured(i *info, addr string) bool {
+// configuredFor returns the target for a route of the configuration that is a server, nil if there is none. It is dialled in any
+// case.
+func (m *mesh) configuredFor(i *info, addr string) *target {
 	listed := hostPort(&url.URL{Host: joinPort(i.Host, i.Port)})
 	for _, t := range m.targets {
 		if t.explicit && (t.key == addr || t.key == listed) {
-			return true
+			return t
 		}
 	}
-	return false
+	return nil
 }
 
 // addressOf returns where a peer can be dialled: where it says, or where it was seen.

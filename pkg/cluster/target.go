@@ -30,6 +30,7 @@ type target struct {
 	explicit bool
 	mode     int    // gossip_mode with which others told of it
 	asks     bool   // the server asks for credentials, others said
+	heard    *info  // what others told of it, though it is explicit; nil: nothing
 	expected string // server id, if others told of it or it was lost; empty: not known
 
 	servers map[string]string // server id found at each address
@@ -83,6 +84,9 @@ func (m *mesh) follow(o *Options) {
 		if t := m.targets[key]; t.explicit && wanted[key] == nil {
 			m.say(levelInfo, 0, "Removed route %s", key)
 			m.abandon(t)
+			if t.heard != nil && m.peers[t.heard.ServerID] == nil {
+				m.expect(key, t.heard, t.heard.GossipMode) // it is a member, whoever dials it
+			}
 		}
 	}
 	for _, u := range o.Routes {
@@ -329,7 +333,7 @@ func (m *mesh) lost(l *link) {
 		}
 	}
 	addr := addressOf(l)
-	if known || addr == "" || l.info.LameDuck || m.ducked || m.isConfigured(l.info, addr) {
+	if known || addr == "" || l.info.LameDuck || m.ducked || m.configuredFor(l.info, addr) != nil {
 		return
 	}
 	m.expect(addr, l.info, 0)
