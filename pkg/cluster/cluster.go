@@ -34,6 +34,7 @@ type Cluster struct {
 	cancel context.CancelFunc
 	events chan request
 	done   chan struct{}  // closed when run has ended
+	dials  chan struct{}  // holds one for each attempt under way
 	tasks  sync.WaitGroup // goroutines but run
 
 	mu struct { // guards everything inside it
@@ -57,7 +58,7 @@ func New(b *broker.Broker, o Options) (*Cluster, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	c := &Cluster{broker: b, passwords: password.NewVerifier(1), events: make(chan request), done: make(chan struct{})}
+	c := &Cluster{broker: b, passwords: password.NewVerifier(1), events: make(chan request), done: make(chan struct{}), dials: make(chan struct{}, maxDials)}
 	c.options.Store(o.withDefaults())
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.mu.links = make(map[linkID]*broker.Link)

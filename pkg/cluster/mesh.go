@@ -38,6 +38,7 @@ type mesh struct {
 	met    bool // there was a peer at some time
 	ducked bool
 	told   tellClients // last
+	full   time.Time   // when it was last said that others tell of too many servers
 
 	now     time.Time
 	actions []action
@@ -389,10 +390,15 @@ func (m *mesh) act() {
 	if m.ducked {
 		return
 	}
-	for _, key := range m.targetKeys() {
-		if t := m.targets[key]; t.due(m.now) {
-			m.begin(t)
+	var due []*target
+	for _, t := range m.targets {
+		if t.due(m.now) {
+			due = append(due, t)
 		}
+	}
+	slices.SortFunc(due, func(a, b *target) int { return strings.Compare(a.key, b.key) })
+	for _, t := range due {
+		m.begin(t)
 	}
 }
 

@@ -520,6 +520,12 @@ func (v *simServer) publish(subject string) {
 
 // deliver brings a message, which came over from (nil: from a client), to clients here and to other servers.
 func (v *simServer) deliver(from *simEnd, subject, payload string) {
+	if from != nil {
+		if sender := from.wire.ends[1-from.side].server; !strings.HasPrefix(payload, sender.id+" ") {
+			v.s.fail("server %d gets %s %s from %d: a second hop", v.i, subject, payload, sender.i)
+			return
+		}
+	}
 	if v.local[subject] {
 		v.got[subject+" "+payload]++
 		if v.got[subject+" "+payload] > 1 && v.s.checked {

@@ -14,6 +14,7 @@ const (
 	maxBackoff    = 30 * time.Second // of explicit targets with connect_backoff
 	maxRare       = 5 * time.Second  // of implicit targets that were not found for a while
 	lookAgainTime = 30 * time.Second // between looks at the names of a target that was found
+	staleTime     = time.Minute      // for which a server is looked for before it may have to make room for another
 	missingTime   = time.Hour        // for which a server that others told of is looked for
 )
 
@@ -133,19 +134,25 @@ func (m *mesh) expect(addr string, i *info, mode int) {
 		}
 	}
 	if implicit >= maxImplicit && !m.forgetOne() {
-		m.say(levelWarn, 0, "Not looking for server %q: others have told of too many", i.ServerID)
+		if m.now.Sub(m.full) > lookAgainTime {
+			m.full = m.now
+			m.say(levelWarn, 0, "Not looking for server %q and perhaps others: more than %d were told of and not found", i.ServerID, maxImplicit)
+		}
 		return
 	}
 	host, port := splitAddress(addr)
 	m.targets[addr] = &target{key: addr, host: host, port: port, mode: mode, asks: i.AuthRequired, expected: i.ServerID, retryAt: m.now}
 }
 
-// forgetOne removes the implicit target that has been looked for in vain for longest, and reports whether there was one.
+// forgetOne removes the implicit target that has been looked for in vain for longest, at least staleTime, and reports whether
+// there was one.
 func (m *mesh) forgetOne() bool {
 	var oldest *target
-	for _, key := range m.targetKeys() {
-		t := m.targets[key]
-		if !t.explicit && t.idle() && !t.since.IsZero() && (oldest == nil || t.since.Before(oldest.since)) {
+	for _, t := range m.targets {
+		if t.explicit || !t.idle() || t.since.IsZero() || m.now.Sub(t.since) < staleTime || m.satisfied(t) {
+			continue
+		}
+		if oldest == nil || t.since.Before(oldest.since) || t.since.Equal(oldest.since) && t.key < oldest.key {
 			oldest = t
 		}
 	}

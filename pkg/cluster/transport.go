@@ -28,6 +28,9 @@ const (
 // maxGreeting is the most connections that may be in a TLS handshake, or not registered, at a time. More are turned away.
 const maxGreeting = 256
 
+// maxDials is the most attempts to connect at a time. Others wait.
+const maxDials = 64
+
 func listen(host string, port int) (net.Listener, error) {
 	config := net.ListenConfig{KeepAlive: keepAlive}
 	return config.Listen(context.Background(), "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
@@ -115,6 +118,12 @@ func byFamily(hosts []string) []string {
 func (c *Cluster) dial(a dial) {
 	defer c.tasks.Done()
 	o := c.options.Load()
+	select {
+	case c.dials <- struct{}{}:
+		defer func() { <-c.dials }()
+	case <-c.ctx.Done():
+		return
+	}
 	fail := func(err error) { c.tell(undialled{dial: a.dial, err: err.Error()}) }
 	dialer := net.Dialer{Timeout: dialTime, KeepAlive: keepAlive}
 	nc, err := dialer.DialContext(c.ctx, "tcp", a.addr)
