@@ -10,11 +10,12 @@ LDFLAGS   := -s -w -X github.com/natsd/natsd/cmd.linkedCommit=$(COMMIT)
 FUZZTIME  ?= 20000x
 BENCHTIME ?= 20ms
 SOAK      ?= 10m
+SEEDS     ?= 20000
 
 # The race detector needs a C compiler; without one the tests run without it.
 RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 
-.PHONY: help build test race lint vuln oracle fuzz bench e2e soak cover golden generate clean
+.PHONY: help build test race lint vuln oracle sim fuzz bench e2e soak cover golden generate clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +43,9 @@ $(BIN)/govulncheck: tools/go.mod
 
 oracle: ## compare permissions with their oracle on 5 million random tuples
 	$(GO) test ./internal/permission -run TestOracle -rules 20000 -count=1 -v
+
+sim: ## simulate SEEDS (20000) clusters with faults
+	$(GO) test ./pkg/cluster -run TestSimulation -seeds $(SEEDS) -count=1 -v -timeout 1h
 
 $(BIN)/golangci-lint: tools/go.mod
 	cd tools && $(GO) build -o ../$(BIN)/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -162,22 +162,29 @@ func (c *conn) remoteSubscribe(e *wire.Event, old bool) {
 	if r.exports.Filters(string(e.Subject), string(e.Queue)) {
 		c.watched.Store(true) // before anybody can match it
 	}
+	if !c.noteInterest(e, key, old) && !r.leaning {
+		r.leaning = true
+		c.errorf("More than %d subjects of interest; the rest of this route's is ignored", r.most)
+	}
+}
+
+// noteInterest makes e, whose key is given, part of what the other server is interested in; false if that is too much.
+// Locks: takes the lock of the interest, below it the index's.
+func (c *conn) noteInterest(e *wire.Event, key []byte, old bool) bool {
+	r := c.route
 	r.interest.mu.Lock()
 	defer r.interest.mu.Unlock()
 	known := r.interest.mu.byKey[string(key)]
 	if known == nil {
 		if len(r.interest.mu.byKey) >= r.most {
-			if !r.leaning {
-				r.leaning = true
-				c.errorf("More than %d subjects of interest; the rest of this route's is ignored, raise max_interest", r.most)
-			}
-			return
+			return false
 		}
 		known = newRemoteInterest(c, e, string(key), old)
 		known.account = c.b.live.Load().authority.accounts[known.name]
 		r.interest.mu.byKey[known.key] = known
 	}
 	known.weigh(int(min(e.Weight, maxWeight)))
+	return true
 }
 
 // interestKey returns the key of what e is about, good until the next call.
