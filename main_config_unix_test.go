@@ -5,7 +5,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -187,10 +186,9 @@ func TestProgramAsGnatsd(t *testing.T) {
 	if code := p.end(os.Interrupt); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	out, err := exec.Command(link, "-config", path, "-cluster", "nats://u:s3cret@127.0.0.1:0").CombinedOutput()
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(out), "--cluster is not supported by this version") || strings.Contains(string(out), "s3cret") {
-		t.Errorf("%v, %s", err, out)
+	p = serve(t, "-config", path, "-T=false", "-cluster", "nats://u:s3cret@127.0.0.1:-1", "-routes", "nats://u:s3cret@127.0.0.1:1", "-D")
+	if code := p.end(os.Interrupt); code != 0 || !strings.Contains(p.log(), "Listening for route connections on 127.0.0.1:") || strings.Contains(p.log(), "s3cret") {
+		t.Errorf("exit code %d, log\n%s", code, p.log())
 	}
 }
 
