@@ -31,6 +31,12 @@ var checked sync.Map
 // startNode runs a server that looks for others at routes.
 func startNode(t *testing.T, change func(*Options), routes ...*node) *node {
 	t.Helper()
+	return startNodeWith(t, broker.Options{}, change, routes...)
+}
+
+// startNodeWith is startNode for a broker with options.
+func startNodeWith(t *testing.T, o broker.Options, change func(*Options), routes ...*node) *node {
+	t.Helper()
 	if _, known := checked.LoadOrStore(t, true); !known {
 		testutil.CheckLeaks(t)
 	}
@@ -41,7 +47,8 @@ func startNode(t *testing.T, change func(*Options), routes ...*node) *node {
 	if change != nil {
 		change(&n.options)
 	}
-	b, err := broker.New(broker.Options{Host: "127.0.0.1", Port: broker.RandomPort, Clustered: true})
+	o.Host, o.Port, o.Clustered = "127.0.0.1", broker.RandomPort, true
+	b, err := broker.New(o)
 	if err == nil {
 		err = b.Start()
 	}

@@ -1,0 +1,214 @@
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/natsd/natsd/internal/permission"
+	"github.com/natsd/natsd/internal/testutil/certs"
+	"github.com/natsd/natsd/pkg/broker"
+)
+
+// TestInterestIsBounded: what one route announces again and again takes the memory of once, and what it takes back none.
+func TestInterestIsBounded(t *testing.T) {
+	n := startNode(t, nil)
+	a := n.joined(t, "A")
+	a.expect("PONG")
+	a.send(strings.Repeat("RS+ $G same\r\nRS+ $G w q 999999999\r\n", 20_000) + "PING\r\n")
+	a.expect("PONG")
+	if s := n.broker.Stats(); s.Subscriptions > 1+4096 {
+		t.Errorf("%d subscriptions in the index", s.Subscriptions)
+	}
+	var flood strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&flood, "RS+ $G flood.%d\r\nRS- $G flood.%d\r\n", i, i)
+	}
+	a.send(flood.String() + "RS- $G same\r\nRS- $G w q\r\nRS+ $G bad..subject\r\nPING\r\n")
+	a.expect("PONG")
+	if s := n.broker.Stats(); s.Subscriptions != 0 {
+		t.Errorf("%d subscriptions stay", s.Subscriptions)
+	}
+	a.send("RS+ $G left\r\nPING\r\n")
+	a.expect("PONG")
+	_ = a.conn.Close()
+	eventually(t, "the interest of a route that has gone goes", func() bool { return n.broker.Stats().Subscriptions == 0 })
+}
+
+// TestSlowRoute: a server that does not read is cut, and nobody else waits for it.
+func TestSlowRoute(t *testing.T) {
+	n := startNode(t, func(o *Options) { o.WriteDeadline = 200 * time.Millisecond })
+	slow, good := n.joined(t, "SLOW"), n.joined(t, "GOOD")
+	slow.expect("PONG")
+	good.expect("PONG")
+	slow.send("RS+ $G flow\r\nPING\r\n")
+	slow.line("") // gossip or PONG
+	good.send("RS+ $G flow\r\nPING\r\n")
+	for good.line("") != "PONG" {
+	}
+	n.interested(2)
+	c := connectTo(t, n)
+	payload := strings.Repeat("x", 1<<16)
+	const messages = 400
+	go func() {
+		for range messages {
+			if _, err := fmt.Fprintf(c.conn, "PUB flow %d\r\n%s\r\n", len(payload), payload); err != nil {
+				return
+			}
+		}
+	}()
+	for got := 0; got < messages; {
+		line := good.line("")
+		switch {
+		case strings.HasPrefix(line, "RMSG $G flow "):
+			good.line("xxx")
+			got++
+		case line == "PING":
+			good.send("PONG\r\n")
+		}
+	}
+	eventually(t, "the slow one is cut", func() bool { return len(n.cluster.Snapshot().Routes) == 1 })
+	if s := n.broker.Stats(); s.SlowConsumers != 1 {
+		t.Errorf("%d slow consumers", s.SlowConsumers)
+	}
+}
+
+// TestPermissions: what may not be imported is not announced and not taken, what may not be exported is not sent
+// (docs/spec/config.md B5).
+func TestPermissions(t *testing.T) {
+	n := startNode(t, func(o *Options) {
+		o.Imports = &permission.Side{Open: true, Deny: []string{"secret.in.>"}}
+		o.Exports = &permission.Side{Open: true, Deny: []string{"secret.out.>"}}
+	})
+	a := n.joined(t, "A")
+	a.expect("PONG")
+	c := connectTo(t, n)
+	c.send("SUB secret.in.a 1\r\nSUB open 2\r\nSUB secret.> 3\r\nPING\r\n")
+	c.expect("PONG")
+	a.expect("RS+ $G open", "RS+ $G secret.>")
+	a.send("RMSG $G secret.in.a 1\r\nx\r\nRMSG $G open 1\r\ny\r\n")
+	c.expect("MSG open 2 1", "y")
+	a.send("RS+ $G secret.out.a\r\nRS+ $G secret.>\r\nPING\r\n")
+	a.expect("PONG")
+	c.send("PUB secret.out.a 1\r\nx\r\nPUB secret.other 1\r\ny\r\n")
+	c.expect("MSG secret.out.a 3 1", "x", "MSG secret.other 3 1", "y")
+	a.expect("RMSG $G secret.other 1", "y")
+}
+
+// TestEveryAddress: each address of a name is tried, those that are found later too, and this server is left out.
+func TestEveryAddress(t *testing.T) {
+	a, b := startNode(t, nil), startNode(t, nil)
+	_, port := splitAddress(a.cluster.Addr().String())
+	_ = b
+	asked := make(chan string, 100)
+	c := startNode(t, func(o *Options) {
+		o.Routes = []*url.URL{{Scheme: "nats-route", Host: "all.servers:" + port}}
+		o.LookupHost = func(_ context.Context, host string) ([]string, error) {
+			asked <- host
+			return []string{"::1", "127.0.0.2", "127.0.0.1"}, nil // only the last is listened on
+		}
+	})
+	meshOf(t, a, c)
+	if host := <-asked; host != "all.servers" {
+		t.Errorf("asked for %q", host)
+	}
+	if m := c.cluster.Snapshot().Missing; len(m) != 0 {
+		t.Errorf("missing: %+v", m)
+	}
+}
+
+// secureNode is startNode with TLS.
+func secureNode(t *testing.T, ca *certs.Authority, change func(*TLSOptions), routes ...*node) *node {
+	t.Helper()
+	return startNode(t, func(o *Options) {
+		certificate := ca.Server(func(c *x509.Certificate) { c.ExtKeyUsage = append(c.ExtKeyUsage, x509.ExtKeyUsageClientAuth) })
+		o.TLS = &TLSOptions{Timeout: 500 * time.Millisecond, Config: &tls.Config{
+			MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate.Certificate}, RootCAs: ca.Pool(), ClientCAs: ca.Pool(),
+		}}
+		if change != nil {
+			change(o.TLS)
+		}
+	}, routes...)
+}
+
+// TestTLS: both ends check each other (docs/spec/config.md B4), and who speaks in clear text gets nowhere.
+func TestTLS(t *testing.T) {
+	ca, other := certs.NewAuthority(t), certs.NewAuthority(t)
+	a := secureNode(t, ca, nil)
+	b := secureNode(t, ca, nil, a)
+	meshOf(t, a, b)
+	plain := dialTo(t, a.cluster.Addr().String())
+	plain.send("INFO {\"server_id\":\"X\"}\r\n")
+	if got := plain.gone(); strings.Contains(got, "INFO") {
+		t.Errorf("got %q", got)
+	}
+	silent := dialTo(t, a.cluster.Addr().String())
+	silent.gone() // after the time for a handshake
+	refused := func(n *node) {
+		t.Helper()
+		eventually(t, "an attempt that fails", func() bool {
+			m := n.cluster.Snapshot().Missing
+			return len(m) == 1 && m[0].Attempts > 0
+		})
+		if len(n.cluster.Snapshot().Routes) != 0 {
+			t.Error("there is a route")
+		}
+	}
+	refused(secureNode(t, other, nil, a))
+	refused(secureNode(t, ca, func(o *TLSOptions) { o.PinnedKeys = []string{strings.Repeat("0", 64)} }, a))
+	refused(startNode(t, nil, a))
+}
+
+// TestAccountsAcrossServers: streams and services that accounts share work when the accounts' clients are on different servers.
+func TestAccountsAcrossServers(t *testing.T) {
+	options := broker.Options{Accounts: []broker.Account{
+		{Name: "A", Exports: []broker.Export{{Subject: "news.>"}, {Subject: "ask", Service: true}}},
+		{Name: "B", Imports: []broker.Import{{Account: "A", Subject: "news.>"}, {Account: "A", Subject: "ask", Service: true}}},
+	}, Auth: &broker.Auth{Users: []broker.User{{Name: "a", Password: "a", Account: "A"}, {Name: "b", Password: "b", Account: "B"}}}}
+	one := startNodeWith(t, options, nil)
+	two := startNodeWith(t, options, nil, one)
+	meshOf(t, one, two)
+	login := func(n *node, user string) *client {
+		c := dialTo(t, n.broker.ClientAddr().String())
+		c.line("INFO ")
+		c.send(fmt.Sprintf("CONNECT {\"verbose\":false,\"pedantic\":false,\"user\":%q,\"pass\":%q}\r\nPING\r\n", user, user))
+		c.expect("PONG")
+		return c
+	}
+	publisher, provider := login(one, "a"), login(one, "a")
+	here, there := login(one, "b"), login(two, "b")
+	for _, c := range []*client{here, there} {
+		c.send("SUB news.* 1\r\nSUB answers 2\r\nPING\r\n")
+		c.expect("PONG")
+	}
+	provider.send("SUB ask 1\r\nPING\r\n")
+	provider.expect("PONG")
+	eventually(t, "interest spreads", func() bool {
+		want := 0
+		for _, n := range []*node{one, two} {
+			for _, r := range n.cluster.Snapshot().Routes {
+				want += r.Interest
+			}
+		}
+		return want >= 2+2+1+1+2 // subjects of the clients, the stream on both, the replies on both
+	})
+	publisher.send("PUB news.today 2\r\nhi\r\nPING\r\n")
+	publisher.expect("PONG")
+	here.expect("MSG news.today 1 2", "hi")
+	there.expect("MSG news.today 1 2", "hi")
+	there.send("PUB ask answers 1\r\n?\r\n")
+	words := strings.Fields(provider.line("MSG ask 1 _R_."))
+	provider.expect("?")
+	provider.send("PUB " + words[3] + " 1\r\n!\r\n")
+	there.expect("MSG answers 2 1", "!")
+	for _, c := range []*client{here, there, publisher} {
+		c.send("PING\r\n")
+	}
+	there.expect("PONG")
+	publisher.expect("PONG")
+}
