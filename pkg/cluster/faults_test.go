@@ -25,6 +25,11 @@ func TestInterestIsBounded(t *testing.T) {
 	if s := n.broker.Stats(); s.Subscriptions > 1+4096 {
 		t.Errorf("%d subscriptions in the index", s.Subscriptions)
 	}
+	a.send("RS+ $G w q 3\r\nPING\r\n")
+	a.expect("PONG")
+	if s := n.broker.Stats(); s.Subscriptions != 1+3 {
+		t.Errorf("%d subscriptions in the index after the group has shrunk", s.Subscriptions)
+	}
 	var flood strings.Builder
 	for i := range 20_000 {
 		fmt.Fprintf(&flood, "RS+ $G flood.%d\r\nRS- $G flood.%d\r\n", i, i)
@@ -146,6 +151,11 @@ func TestTLS(t *testing.T) {
 	plain.send("INFO {\"server_id\":\"X\"}\r\n")
 	if got := plain.gone(); strings.Contains(got, "INFO") {
 		t.Errorf("got %q", got)
+	}
+	bare := tls.Client(dialTo(t, a.cluster.Addr().String()).conn, &tls.Config{RootCAs: ca.Pool(), ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12})
+	_ = bare.SetDeadline(time.Now().Add(10 * time.Second))
+	if n, err := bare.Read(make([]byte, 10)); err == nil {
+		t.Errorf("%d bytes without a certificate", n)
 	}
 	silent := dialTo(t, a.cluster.Addr().String())
 	silent.gone() // after the time for a handshake
