@@ -11,11 +11,12 @@ FUZZTIME  ?= 20000x
 BENCHTIME ?= 20ms
 SOAK      ?= 10m
 SEEDS     ?= 20000
+PARTITION ?= 20s
 
 # The race detector needs a C compiler; without one the tests run without it.
 RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 
-.PHONY: help build test race lint vuln oracle sim fuzz bench e2e soak cover golden generate clean
+.PHONY: help build test race lint vuln oracle sim fuzz bench e2e soak chaos cover golden generate clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +33,7 @@ race: ## run the tests with the race detector, several times
 
 lint: $(BIN)/golangci-lint ## vet, check the format and run the linters
 	$(GO) vet ./...
-	$(GO) vet -tags e2e ./...
+	$(GO) vet -tags e2e,chaos ./...
 	$(BIN)/golangci-lint run ./...
 
 vuln: $(BIN)/govulncheck ## look for known vulnerabilities in what is used; needs the database of vuln.go.dev, or GOVULNDB
@@ -66,6 +67,9 @@ e2e: ## test a built natsd with real clients and peers; installs what is missing
 
 soak: ## run random clients against a built natsd for SOAK (10m)
 	SOAK=$(SOAK) ./e2e/run soak
+
+chaos: ## kill, stop and part real servers in network namespaces; needs root; PARTITION (20s)
+	PARTITION=$(PARTITION) ./e2e/run chaos
 
 cover: ## write coverage.out and print what is covered
 	$(GO) test -coverprofile=coverage.out ./...
