@@ -53,6 +53,10 @@ func reloadLines(changes []config.Change, now *config.Config) []string {
 			add("authorization users")
 		case block == "authorization" && inside:
 			add("authorization " + rest)
+		case change.Path == "cluster.routes":
+			add("cluster routes")
+		case block == "cluster":
+			add("cluster")
 		case block == "accounts" || block == "mappings":
 			add(block)
 		case block == "tls" && now.TLS == nil:
@@ -111,7 +115,7 @@ func refusal(changes []config.Change, before, next *config.Config) error {
 			continue // it went with its user, docs/spec/config.md C3
 		}
 		if change.Reload == config.Refused {
-			refused = append(refused, fmt.Sprintf("Config reload not supported for %s: old=%s, new=%s", change.Path, change.Old, change.New))
+			refused = append(refused, fmt.Sprintf("Config reload not supported for %s: old=%s, new=%s", strings.Replace(change.Path, "cluster.", "cluster ", 1), change.Old, change.New))
 		}
 	}
 	if len(refused) == 0 {

@@ -230,7 +230,11 @@ func (m *mesh) register(l *link, i *info) {
 		l.target.found(l.addr, i.ServerID)
 	}
 	if i.ServerID == m.self.id {
-		m.say(levelDebug, l.id, "Detected route to self, ignoring")
+		where := l.ip
+		if l.target != nil {
+			where = l.target.key
+		}
+		m.say(levelDebug, l.id, "Detected route to self, ignoring %q", where)
 		m.drop(l, "", "Route To Self")
 		return
 	}
