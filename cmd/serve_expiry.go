@@ -3,6 +3,8 @@ package cmd
 import (
 	"fmt"
 	"time"
+
+	"github.com/natsd/natsd/internal/tlsconfig"
 )
 
 const day = 24 * time.Hour
@@ -19,17 +21,25 @@ type expiryWarning struct {
 	step    time.Duration
 }
 
-// checkExpiry warns if the certificate for clients expires soon, once for each step.
+// checkExpiry warns if a certificate, for clients or for routes, expires soon, once for each step.
 func (d *daemon) checkExpiry(now time.Time) {
-	if d.config.Secure == nil {
+	d.warnOfExpiry(now, d.config.Secure, &d.warned)
+	if d.config.Cluster != nil {
+		d.warnOfExpiry(now, d.config.Cluster.Secure, &d.warnedOfRoutes)
+	}
+}
+
+// warnOfExpiry warns if a certificate of source, which may be nil, expires soon, unless warned says that it has.
+func (d *daemon) warnOfExpiry(now time.Time, source *tlsconfig.Source, warned *expiryWarning) {
+	if source == nil {
 		return
 	}
-	expires, file := d.config.Secure.Expiry()
+	expires, file := source.Expiry()
 	text, step := expiryText(expires, now, file)
-	if text == "" || d.warned == (expiryWarning{expires, step}) {
+	if text == "" || *warned == (expiryWarning{expires, step}) {
 		return
 	}
-	d.warned = expiryWarning{expires, step}
+	*warned = expiryWarning{expires, step}
 	d.logger.Warn().Msg(text)
 }
 
@@ -42,7 +52,7 @@ func expiryText(expires, now time.Time, file string) (text string, step time.Dur
 		}
 		at := expires.UTC().Format(time.DateTime) + " UTC"
 		if step == 0 {
-			return fmt.Sprintf("the TLS certificate %s expired at %s; clients refuse it, replace it now", file, at), step
+			return fmt.Sprintf("the TLS certificate %s expired at %s; others refuse it, replace it now", file, at), step
 		}
 		return fmt.Sprintf("the TLS certificate %s expires at %s, within %s; replace it, no restart is needed", file, at, plural(int(step/day), "day")), step
 	}

@@ -56,7 +56,8 @@ type daemon struct {
 	logger  zerolog.Logger
 	broker  server
 
-	warned expiryWarning
+	warned         expiryWarning // of the certificate for clients
+	warnedOfRoutes expiryWarning
 
 	stopped chan error // outcome of the orderly stop; nil until one begins
 	ducked  chan error // outcome of lame duck mode; nil until it begins

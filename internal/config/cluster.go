@@ -27,8 +27,10 @@ type Cluster struct {
 	PingInterval   time.Duration // 0: that of clients
 	PingMax        int           // 0: that of clients
 	WriteDeadline  time.Duration // 0: that of clients
-	Import, Export *broker.PermissionSide
-	Secure         *tlsconfig.Source // the certificates of TLS, as Config.Secure
+	// Of failed attempts to reach a server, the first and every so many are logged as errors.
+	ConnectErrorReports, ReconnectErrorReports int
+	Import, Export                             *broker.PermissionSide
+	Secure                                     *tlsconfig.Source // the certificates of TLS, as Config.Secure
 }
 
 // ClusterOptions returns the options of a cluster, nil without one. Logger, version and commit are left to the caller. With TLS, the certificates
@@ -42,7 +44,7 @@ func (c *Config) ClusterOptions() *cluster.Options {
 		Host: k.Host, Port: k.Port, Name: k.Name, User: k.User, Password: k.Password, AuthTimeout: k.AuthTimeout, Routes: k.Routes,
 		Advertise: k.Advertise, NoAdvertise: k.NoAdvertise, ConnectRetries: k.ConnectRetries, ConnectBackoff: k.ConnectBackoff,
 		PingInterval: k.PingInterval, PingMax: k.PingMax, WriteDeadline: k.WriteDeadline, Imports: k.Import, Exports: k.Export,
-		MaxPayload: c.Limits.MaxPayload,
+		ConnectErrorReports: k.ConnectErrorReports, ReconnectErrorReports: k.ReconnectErrorReports, MaxPayload: c.Limits.MaxPayload,
 	}
 	if o.PingInterval == 0 {
 		o.PingInterval = c.Limits.PingInterval
@@ -72,6 +74,7 @@ func (b *builder) cluster() *Cluster {
 		Host: b.text("cluster.host"), Port: b.int("cluster.port"), Name: b.text("cluster.name"),
 		User: b.text("cluster.authorization.user"), Password: b.text("cluster.authorization.password"),
 		AuthTimeout: b.duration("cluster.authorization.timeout"), Advertise: b.text("cluster.advertise"),
+		ConnectErrorReports: b.int("connect_error_reports"), ReconnectErrorReports: b.int("reconnect_error_reports"),
 		NoAdvertise: b.bool("cluster.no_advertise"), ConnectRetries: b.int("cluster.connect_retries"), ConnectBackoff: b.bool("cluster.connect_backoff"),
 		PingInterval: b.duration("cluster.ping_interval"), PingMax: b.int("cluster.ping_max"), WriteDeadline: b.duration("cluster.write_deadline"),
 	}

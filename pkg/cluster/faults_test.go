@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -221,4 +222,30 @@ func TestAccountsAcrossServers(t *testing.T) {
 	}
 	there.expect("PONG")
 	publisher.expect("PONG")
+}
+
+// TestErrorReports: of attempts that fail, so many are logged (docs/spec/config.md B2).
+func TestErrorReports(t *testing.T) {
+	o := (&Options{Port: 1, ConnectErrorReports: 3, Routes: []*url.URL{{Host: "10.0.0.1:6222"}}}).withDefaults()
+	now := time.Unix(1_800_000_000, 0)
+	m := newMesh(self{id: "ME", name: "ME"}, o, 1, now)
+	var levels []level
+	for range 7 {
+		for _, a := range m.step(now, tick{}) {
+			d, ok := a.(dial)
+			if !ok {
+				continue
+			}
+			for _, a := range m.step(now, undialled{d.dial, "refused"}) {
+				if s, ok := a.(say); ok {
+					levels = append(levels, s.level)
+				}
+			}
+		}
+		now = now.Add(retryTime + retryJitter)
+	}
+	want := []level{levelError, levelDebug, levelError, levelDebug, levelDebug, levelError, levelDebug}
+	if !slices.Equal(levels, want) {
+		t.Errorf("got %v, want %v", levels, want)
+	}
 }

@@ -22,6 +22,9 @@ const (
 	DefaultAuthTimeout  = time.Second
 	DefaultPingInterval = 30 * time.Second // also the most: docs/spec/route-protocol.md §3.7
 	DefaultPingMax      = 2
+
+	DefaultConnectErrorReports   = 3600
+	DefaultReconnectErrorReports = 1
 )
 
 // RandomPort in Options.Port stands for a free port.
@@ -56,6 +59,10 @@ type Options struct {
 	// ConnectBackoff doubles the time between attempts to reach Routes, up to 30 s, instead of one second each.
 	ConnectBackoff bool
 
+	// Of the attempts in a row that fail to reach a server, the first and then every so many are logged as errors:
+	// ConnectErrorReports for one that was never reached, ReconnectErrorReports for one that was. 0: the defaults.
+	ConnectErrorReports, ReconnectErrorReports int
+
 	PingInterval time.Duration // 0: DefaultPingInterval, which is also the most
 	PingMax      int           // PINGs that may be unanswered; 0: DefaultPingMax
 	// WriteDeadline is how long one write to another server may take; 0: as for clients.
@@ -88,6 +95,8 @@ func (o *Options) withDefaults() *Options {
 	setDefault(&d.AuthTimeout, DefaultAuthTimeout)
 	setDefault(&d.PingInterval, DefaultPingInterval)
 	setDefault(&d.PingMax, DefaultPingMax)
+	setDefault(&d.ConnectErrorReports, DefaultConnectErrorReports)
+	setDefault(&d.ReconnectErrorReports, DefaultReconnectErrorReports)
 	d.PingInterval = min(d.PingInterval, DefaultPingInterval)
 	if d.LookupHost == nil {
 		d.LookupHost = net.DefaultResolver.LookupHost
@@ -125,7 +134,7 @@ func (o *Options) Validate() error {
 			bad("advertise: %v", err)
 		}
 	}
-	if o.AuthTimeout < 0 || o.WriteDeadline < 0 || o.PingInterval < 0 || o.PingMax < 0 || o.ConnectRetries < 0 {
+	if o.AuthTimeout < 0 || o.WriteDeadline < 0 || o.PingInterval < 0 || o.PingMax < 0 || o.ConnectErrorReports < 0 || o.ReconnectErrorReports < 0 || o.ConnectRetries < 0 {
 		bad("negative times and numbers make no sense")
 	}
 	if o.TLS != nil && o.TLS.Config == nil {

@@ -43,6 +43,7 @@ type target struct {
 	link      linkID // that led from trying; 0: none
 	gone      bool   // it is a target no more
 
+	reached  bool      // it has led to a peer at some time
 	attempts int       // rounds in a row that found nobody
 	retryAt  time.Time // zero: not again unless something happens
 	since    time.Time // it has been looked for in vain; zero: it has not
@@ -256,7 +257,7 @@ func (m *mesh) satisfied(t *target) bool {
 // endRound decides when t is tried again.
 func (m *mesh) endRound(t *target) {
 	if m.satisfied(t) {
-		t.attempts, t.since, t.retryAt, t.lastErr = 0, time.Time{}, time.Time{}, ""
+		t.attempts, t.since, t.retryAt, t.lastErr, t.reached = 0, time.Time{}, time.Time{}, "", true
 		switch {
 		case !t.explicit && m.peers[t.expected] == nil && t.onlyLeadsTo(m.self.id):
 			m.remove(t) // it was this server all along
@@ -281,12 +282,21 @@ func (m *mesh) endRound(t *target) {
 		return
 	}
 	noisy := t.explicit || t.attempts <= 1+m.options.ConnectRetries
-	if noisy {
+	if noisy && t.reports(m.options) {
 		m.say(levelError, 0, "Error trying to connect to route: %s", t.lastErr)
 	} else {
 		m.say(levelDebug, 0, "Error trying to connect to route: %s", t.lastErr)
 	}
 	t.retryAt = m.now.Add(m.pause(t, noisy) + m.jitter())
+}
+
+// reports reports whether the failure of the last round is worth an error in the log. Source: docs/spec/config.md B2.
+func (t *target) reports(o *Options) bool {
+	every := o.ConnectErrorReports
+	if t.reached {
+		every = o.ReconnectErrorReports
+	}
+	return t.attempts == 1 || t.attempts%every == 0
 }
 
 // onlyLeadsTo reports whether the server with this id is all that t has found.
