@@ -71,19 +71,21 @@ func (b *Broker) stall(self *conn, crowd []crowded) {
 
 // lastChanceLocked waits for a connection that is cut unless size more bytes fit, and reports whether they do. It waits
 // as long as output is taken in at a good rate, which is measured over stallBudget: that is what a connection which gets
-// more than max_pending in one batch can cost its publishers, once. A laggard has had its chance.
+// more than max_pending in one batch can cost its publishers, once. One that kept up until now is given twice the time, since
+// its process may just not have been running. A laggard has had its chance.
 // Locks: needs o.mu, drops and retakes it.
 func (w *worker) lastChanceLocked(o *outbound, size int) bool {
-	begin, written := time.Now(), o.mu.written
+	begin, written, keptUp := time.Now(), o.mu.written, false
 	for !o.mu.closed && !o.mu.laggard {
 		if w.fitsLocked(o, max(size, int(w.live.MaxPending/2))) {
 			return true
 		}
 		if now := time.Now(); now.Sub(begin) >= stallBudget {
-			if o.mu.written-written < stallRate*int64(stallBudget/stallWindow) {
+			enough := o.mu.written-written >= stallRate*int64(stallBudget/stallWindow)
+			if !enough && !keptUp {
 				return false
 			}
-			begin, written = now, o.mu.written
+			begin, written, keptUp = now, o.mu.written, enough
 		}
 		o.mu.Unlock()
 		time.Sleep(stallStep)
