@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -50,6 +51,7 @@ type server interface {
 	ID() string
 	ClientURL() string
 	Reload(nodeOptions) error
+	Protect(h http.Handler) http.Handler
 	LameDuck(ctx context.Context) error
 	Shutdown(ctx context.Context) error
 }

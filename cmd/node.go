@@ -4,25 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/natsd/natsd/pkg/broker"
 	"github.com/natsd/natsd/pkg/cluster"
+	"github.com/natsd/natsd/pkg/monitor"
 )
 
 // nodeOptions are those of a server and of its membership in a cluster.
 type nodeOptions struct {
 	broker.Options
 	cluster *cluster.Options // nil: none
+	monitor *monitor.Options // nil: none. A reload does not look at it
 }
 
 // node is a broker and, perhaps, its membership in a cluster.
 type node struct {
 	*broker.Broker
 	cluster *cluster.Cluster // nil: none
+	monitor *monitor.Server  // nil: none
 }
 
 // routeListenError says that routes cannot be listened for.
 type routeListenError struct{ error }
+
+// monitorListenError says that monitoring cannot be started.
+type monitorListenError struct{ error }
 
 // newNode returns a node that is ready to be started.
 func newNode(o nodeOptions) (server, error) {
@@ -37,21 +44,48 @@ func newNode(o nodeOptions) (server, error) {
 			return nil, err
 		}
 	}
+	if o.monitor != nil {
+		o.monitor.Broker, o.monitor.Cluster = b, n.cluster
+		if n.monitor, err = monitor.New(*o.monitor); err != nil {
+			return nil, err
+		}
+	}
 	return n, nil
 }
 
-// Start starts the broker, and then the cluster.
+// Start starts monitoring, then the broker, and then the cluster.
 func (n *node) Start() error {
+	if n.monitor != nil {
+		if err := n.monitor.Start(); err != nil {
+			return monitorListenError{err}
+		}
+	}
 	if err := n.Broker.Start(); err != nil {
-		return err
+		return errors.Join(err, n.stopMonitor(context.Background()))
 	}
 	if n.cluster == nil {
 		return nil
 	}
 	if err := n.cluster.Start(); err != nil {
-		return errors.Join(routeListenError{err}, n.Broker.Shutdown(context.Background()))
+		return errors.Join(routeListenError{err}, n.Broker.Shutdown(context.Background()), n.stopMonitor(context.Background()))
 	}
 	return nil
+}
+
+// stopMonitor stops monitoring, if there is any.
+func (n *node) stopMonitor(ctx context.Context) error {
+	if n.monitor == nil {
+		return nil
+	}
+	return n.monitor.Shutdown(ctx)
+}
+
+// Protect puts the protection of monitoring in front of h.
+func (n *node) Protect(h http.Handler) http.Handler {
+	if n.monitor == nil {
+		return h
+	}
+	return n.monitor.Protect(h)
 }
 
 // Reload applies options to both. The broker comes first: what it refuses changes nothing.
@@ -73,27 +107,27 @@ func (n *node) Reload(o nodeOptions) error {
 
 // LameDuck tells other servers, evacuates the clients, and stops.
 func (n *node) LameDuck(ctx context.Context) error {
-	if n.cluster == nil {
-		return n.Broker.LameDuck(ctx)
+	if n.cluster != nil {
+		n.cluster.LameDuck()
 	}
-	n.cluster.LameDuck()
 	if err := n.Broker.LameDuck(ctx); err != nil {
 		return err
 	}
 	return n.Shutdown(ctx)
 }
 
-// Shutdown stops both. Links to other servers end with the broker, after its clients.
+// Shutdown stops all of it. Links to other servers end with the broker, after its clients; monitoring is the last.
 func (n *node) Shutdown(ctx context.Context) error {
-	if n.cluster == nil {
-		return n.Broker.Shutdown(ctx)
+	if n.cluster != nil {
+		n.cluster.Shutdown()
 	}
-	n.cluster.Shutdown()
 	if err := n.Broker.Shutdown(ctx); err != nil {
-		return err
+		return errors.Join(err, n.stopMonitor(ctx))
 	}
-	if err := n.cluster.Wait(ctx); err != nil {
-		return fmt.Errorf("routes: %w", err)
+	if n.cluster != nil {
+		if err := n.cluster.Wait(ctx); err != nil {
+			return errors.Join(fmt.Errorf("routes: %w", err), n.stopMonitor(ctx))
+		}
 	}
-	return nil
+	return n.stopMonitor(ctx)
 }

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -50,7 +51,7 @@ func newRootCmd(f *Factory) *cobra.Command {
 	root.SetVersionTemplate(versionLine("{{.Version}}"))
 
 	root.AddGroup(&cobra.Group{ID: groupServer, Title: "Server Commands:"}, &cobra.Group{ID: groupOther, Title: "Other Commands:"})
-	root.AddCommand(newServeCmd(f, nil), newConfigCmd(f), newAuthCmd(f), newMkpasswdCmd(f), newVersionCmd(f))
+	root.AddCommand(newServeCmd(f, nil), newConfigCmd(f), newAuthCmd(f), newMkpasswdCmd(f), newTopCmd(f), newHealthcheckCmd(f), newVersionCmd(f))
 	root.SetHelpCommand(newHelpCmd())
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)
@@ -71,13 +72,32 @@ func refuseUnknownShells(root *cobra.Command) {
 	}
 }
 
+// shortName is the most letters of a word from which two wrong ones are too much to guess.
+const shortName = 4
+
+// isSuggestion reports whether the command called name says that it is meant by word.
+func isSuggestion(c *cobra.Command, name, word string) bool {
+	for _, known := range c.Commands() {
+		if known.Name() == name && slices.Contains(known.SuggestFor, word) {
+			return true
+		}
+	}
+	return false
+}
+
 // refuseUnknownCommand is the argument check of a command that does nothing itself.
 func refuseUnknownCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
 	text := fmt.Sprintf("unknown command %q", args[0])
-	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+	near := c.SuggestionsFor(args[0])
+	if len(args[0]) <= shortName { // Cobra guesses too freely from few letters
+		near = slices.DeleteFunc(near, func(name string) bool {
+			return nearest(args[0], []string{name}) == "" && !isSuggestion(c, name, args[0])
+		})
+	}
+	if len(near) > 0 {
 		text += fmt.Sprintf("; did you mean %q?", strings.Join(near, `" or "`))
 	}
 	return &usageError{

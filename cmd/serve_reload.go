@@ -21,6 +21,7 @@ var errNoConfigFile = errors.New("Can only reload config when a file is provided
 func (d *daemon) reload() {
 	changes, warnings, err := d.tryReload()
 	if err != nil {
+		d.history.failed.Add(1)
 		d.logger.Error().Msgf("Failed to reload server configuration: %v", joined(err))
 		return
 	}
@@ -148,6 +149,8 @@ func (d *daemon) apply(next *config.Config) error {
 		}
 	}
 	d.config = next
+	d.history.loaded(next)
+	d.history.reloads.Add(1)
 	d.checkExpiry(time.Now())
 	return nil
 }

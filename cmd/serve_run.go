@@ -45,6 +45,7 @@ func runServe(ctx context.Context, o *serveOptions) (err error) {
 	if err := d.start(); err != nil {
 		return err
 	}
+	defer d.profiler.stop()
 	return d.run(ctx, signals)
 }
 
@@ -55,6 +56,9 @@ type daemon struct {
 	sink    *logsink.Text
 	logger  zerolog.Logger
 	broker  server
+
+	history  history
+	profiler *profiler // nil: none
 
 	warned         expiryWarning // of the certificate for clients
 	warnedOfRoutes expiryWarning
@@ -90,11 +94,18 @@ func (d *daemon) announce() {
 // start makes the broker and waits until it takes clients.
 func (d *daemon) start() error {
 	options := d.nodeOptions(d.config, d.logger)
+	d.history.loaded(d.config)
 	b, err := d.options.factory.NewBroker(options)
 	if err != nil {
 		return d.fail(zerolog.FatalLevel, err.Error())
 	}
+	if d.config.ProfPort != 0 {
+		if d.profiler, err = newProfiler(d.config, b.Protect, &d.logger); err != nil {
+			return d.fail(zerolog.FatalLevel, err.Error())
+		}
+	}
 	if err := b.Start(); err != nil {
+		d.profiler.stop()
 		return d.fail(zerolog.FatalLevel, startFailure(err, &options))
 	}
 	<-b.Ready()
@@ -113,6 +124,10 @@ func (d *daemon) nodeOptions(c *config.Config, logger zerolog.Logger) nodeOption
 	if o.cluster != nil {
 		o.cluster.Logger, o.cluster.Version, o.cluster.GitCommit = logger, build.Version, build.Commit
 	}
+	if o.monitor = c.MonitorOptions(); o.monitor != nil {
+		o.monitor.Logger, o.monitor.About = logger, d.history.about
+		d.followTLS(o.monitor)
+	}
 	return o
 }
 
@@ -121,6 +136,10 @@ func (d *daemon) nodeOptions(c *config.Config, logger zerolog.Logger) nodeOption
 func startFailure(err error, o *nodeOptions) string {
 	var listen *net.OpError
 	var route routeListenError
+	var monitoring monitorListenError
+	if errors.As(err, &monitoring) {
+		return "Can't start monitoring: " + monitoring.Error()
+	}
 	if errors.As(err, &route) {
 		return fmt.Sprintf("Error listening on router port: %d - %v", max(0, o.cluster.Port), route.error)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -139,6 +140,8 @@ func (s *fakeServer) Ready() <-chan struct{} {
 func (s *fakeServer) Done() <-chan struct{} { return s.done }
 func (s *fakeServer) ID() string            { return "SERVERID" }
 func (s *fakeServer) ClientURL() string     { return "nats://127.0.0.1:1" }
+
+func (s *fakeServer) Protect(h http.Handler) http.Handler { return h }
 
 func (s *fakeServer) Reload(o nodeOptions) error {
 	s.options = o.Options

@@ -42,6 +42,9 @@ var table = []rule{
 		"pkg/broker", "internal/wire", "internal/subject", "internal/bufpool", "internal/invariants", "internal/interest", "internal/permission", "internal/password",
 		"github.com/rs/zerolog", "github.com/nats-io/nuid",
 	}},
+	{pkg: "pkg/monitor", allow: []string{
+		"pkg/broker", "pkg/cluster", "internal/subject", "internal/password", "github.com/rs/zerolog", "github.com/prometheus/client_golang/...",
+	}},
 	{pkg: "internal/interest"},
 	{pkg: "internal/permission", allow: []string{"internal/subject"}},
 	{pkg: "internal/password", allow: []string{"golang.org/x/crypto/..."}},

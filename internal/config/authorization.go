@@ -61,7 +61,7 @@ func (c *Config) plaintext() bool {
 	plain := func(secret string) bool { return secret != "" && !password.IsHash(secret) }
 	isPlain := func(u User) bool { return plain(u.Password) }
 	inAccount := func(a Account) bool { return slices.ContainsFunc(a.Users, isPlain) }
-	return plain(c.Authorization.Password) || plain(c.Authorization.Token) || slices.ContainsFunc(c.Authorization.Users, isPlain) ||
+	return plain(c.Authorization.Password) || plain(c.Authorization.Token) || slices.ContainsFunc(c.Authorization.Users, isPlain) || plain(c.Monitor.Password) ||
 		slices.ContainsFunc(c.Accounts, inAccount)
 }
 

@@ -35,6 +35,8 @@ func (b *builder) build(from layers) *Config {
 	b.settings = merge(from.file, from.env, from.flags)
 	c := &Config{
 		Host: b.text("host"), Port: b.int("port"), ServerName: b.text("server_name"), ClientAdvertise: b.text("client_advertise"),
+		ServerTags: b.serverTags(), ServerMetadata: b.textMap("server_metadata"), MaxClosedClients: b.maxClosed(),
+		ProfBlockRate: b.int("prof_block_rate"), SystemAccount: b.systemAccount(),
 		PIDFile: b.text("pid_file"), PortsFileDir: b.text("ports_file_dir"), ProfPort: b.int("prof_port"), NoAuthUser: b.text("no_auth_user"),
 		Log: b.log(), Limits: b.limits(), Monitor: b.monitor(),
 	}
@@ -238,10 +240,53 @@ func orDefault[T comparable](v *T, def T) {
 	}
 }
 
+// maxClosed returns the number of closed connections that are remembered; negative for none.
+func (b *builder) maxClosed() int {
+	if n := b.int("max_closed_clients"); n > 0 {
+		return n
+	}
+	return broker.Unlimited
+}
+
+// systemAccount returns the name of the system account, empty if there is none.
+func (b *builder) systemAccount() string {
+	if b.bool("no_system_account") {
+		return ""
+	}
+	return b.text("system_account")
+}
+
+// textMap returns the texts of a map in the file by their names. Values were checked.
+func (b *builder) textMap(name string) map[string]string {
+	f := b.tree.get(name)
+	if f == nil || f.value == nil {
+		return nil
+	}
+	texts := make(map[string]string, len(f.value.Entries))
+	for _, e := range f.value.Entries {
+		if text, err := textOf(e.Value); err == nil {
+			texts[e.Key] = text
+		}
+	}
+	return texts
+}
+
 func (b *builder) monitor() Monitor {
 	m := Monitor{Host: b.text(httpHost), HTTPPort: b.int("http_port"), HTTPSPort: b.int("https_port"), BasePath: b.text("http_base_path")}
 	if !strings.HasPrefix(m.BasePath, "/") {
 		m.BasePath = "/" + m.BasePath
+	}
+	m.User, m.Password, m.Token = b.text("monitor.authorization.user"), b.text("monitor.authorization.password"), b.text("monitor.authorization.token")
+	if (m.User == "") != (m.Password == "") {
+		path := "monitor.authorization." + map[bool]string{true: "password", false: "user"}[m.User == ""]
+		b.errorAbout(path, "give both", "user and password for monitoring go together")
+	}
+	if t := b.tree.sub("monitor").sub("tls"); t != nil {
+		m.TLS = b.tlsBlock(t)
+		if m.HTTPSPort == 0 {
+			f := b.tree.sub("monitor").get("tls")
+			b.report(f.entry.Pos, len(f.entry.Key), "use https_port", "TLS for monitoring without https")
+		}
 	}
 	return m
 }
@@ -257,7 +302,7 @@ func (b *builder) checkTogether(c *Config) {
 	if c.Monitor.HTTPPort != 0 && c.Monitor.HTTPSPort != 0 {
 		b.errorAbout(b.later("https_port", "http_port"), "switch one of them off with 0",
 			"Can't start monitoring: can't specify both HTTP (%d) and HTTPs (%d) ports", c.Monitor.HTTPPort, c.Monitor.HTTPSPort)
-	} else if c.Monitor.HTTPSPort != 0 && c.TLS == nil {
+	} else if c.Monitor.HTTPSPort != 0 && c.TLS == nil && c.Monitor.TLS == nil {
 		b.errorAbout("https_port", "add a tls block with cert_file and key_file", "Can't start monitoring: TLS cert and key required for HTTPS")
 	}
 	b.checkUsers(c)

@@ -19,12 +19,17 @@ type Config struct {
 	ServerName      string // empty: the server id
 	ClientAdvertise string // host[:port], empty: none
 
-	Log          Log
-	PIDFile      string // empty: none
-	PortsFileDir string // empty: none
-	Limits       Limits
-	Monitor      Monitor
-	ProfPort     int // 0: off, -1: a free port
+	Log              Log
+	PIDFile          string // empty: none
+	PortsFileDir     string // empty: none
+	Limits           Limits
+	Monitor          Monitor
+	ProfPort         int // 0: off, -1: a free port
+	ProfBlockRate    int // nanoseconds of blocking per sample; 0: off
+	MaxClosedClients int // that monitoring remembers; negative: none
+	ServerTags       []string
+	ServerMetadata   map[string]string
+	SystemAccount    string // empty: none
 
 	Authorization Authorization
 	Accounts      []Account
@@ -76,6 +81,10 @@ type Monitor struct {
 	Host                string
 	HTTPPort, HTTPSPort int // 0: off, -1: a free port
 	BasePath            string
+
+	User, Password, Token string            // that callers show; empty: none
+	TLS                   *TLS              // in place of that for clients; nil: none
+	Secure                *tlsconfig.Source // the certificates of TLS, as Config.Secure
 }
 
 // Broker returns the options of the engine. Logger, version and commit are left to the caller. With TLS, the
@@ -86,7 +95,7 @@ func (c *Config) Broker() broker.Options {
 		MaxPayload: c.Limits.MaxPayload, MaxControlLine: c.Limits.MaxControlLine, MaxConnections: c.Limits.MaxConnections,
 		MaxSubscriptions: c.Limits.MaxSubscriptions, MaxPending: c.Limits.MaxPending, WriteDeadline: c.Limits.WriteDeadline,
 		PingInterval: c.Limits.PingInterval, PingMax: c.Limits.PingMax, MaxTracedPayload: c.Log.MaxTracedLen,
-		LameDuckDuration: c.Limits.LameDuckDuration, LameDuckGracePeriod: c.Limits.LameDuckGraceTime, Auth: c.Auth(), Mappings: c.Mappings,
+		MaxClosedClients: c.MaxClosedClients, LameDuckDuration: c.Limits.LameDuckDuration, LameDuckGracePeriod: c.Limits.LameDuckGraceTime, Auth: c.Auth(), Mappings: c.Mappings,
 	}
 	if c.Secure != nil {
 		o.TLS = c.TLS.broker(c.Secure)

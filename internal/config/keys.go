@@ -114,11 +114,25 @@ func monitorKeys() []Key {
 		{Name: "https_port", Type: Integer, Default: "0", Min: -1, Max: maxPort, Since: "1.0", Feature: Monitoring,
 			Doc: "Port for monitoring with TLS; 0 is off, -1 a free port"},
 		{Name: "http_base_path", Type: Text, Default: "/", Since: "2.1.7", Feature: Monitoring, Doc: "Path in front of all monitoring paths"},
+		{Name: "monitor", Type: Block, Since: "natsd 1.2.0", Feature: Monitoring, Strict: true, Keys: monitorBlockKeys(), Doc: "Who may see monitoring"},
 		{Name: "prof_port", Type: Integer, Default: "0", Min: -1, Max: maxPort, Since: "1.0", Feature: Profiling,
 			Doc: "Port for Go's profiler; 0 is off, -1 a free port"},
 		{Name: "prof_block_rate", Type: Integer, Default: "0", Max: maxInt32, Reload: Live, Since: "2.10.2", Feature: Profiling,
 			Doc: "Nanoseconds of blocking per sample of the block profile; 0 is off"},
 	}
+}
+
+// monitorBlockKeys are those of the monitor block. Source: docs/spec/choices.md 8.
+func monitorBlockKeys() []Key {
+	const since = "natsd 1.2.0"
+	return within(Monitoring,
+		Key{Name: "authorization", Type: Block, Since: since, Strict: true, Doc: "Credentials that callers show", Keys: within(Monitoring,
+			Key{Name: "user", Aliases: []string{"username"}, Type: Text, Since: since, Doc: "User of HTTP basic authentication"},
+			Key{Name: "password", Aliases: []string{"pass"}, Type: Text, Secret: true, Since: since, Doc: "Password of that user, or its bcrypt hash"},
+			Key{Name: "token", Type: Text, Secret: true, Since: since, Doc: "Token that callers show as Authorization: Bearer TOKEN"},
+		)},
+		Key{Name: "tls", Type: Block, Since: since, Strict: true, Keys: tlsKeys(), Doc: "Certificates and rules of TLS for https, in place of those for clients"},
+	)
 }
 
 // otherKeys are switches and labels.

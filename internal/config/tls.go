@@ -258,6 +258,9 @@ func (b *builder) readCertificates(c *Config, log func(text string, failed bool)
 	if c.Cluster != nil && c.Cluster.TLS != nil {
 		c.Cluster.Secure = b.readSource(c.Cluster.TLS, "cluster.tls", log)
 	}
+	if c.Monitor.TLS != nil {
+		c.Monitor.Secure = b.readSource(c.Monitor.TLS, "monitor.tls", log)
+	}
 }
 
 // readSource reads the certificates of one block, nil if that is not possible.

@@ -28,12 +28,15 @@ type Index[T comparable] struct {
 	_ [64]byte // keeps what follows off the cache line above
 
 	count   atomic.Int64 // subscriptions; stored with mu held
+	misses  atomic.Int64 // matches that found no result at hand
 	waiting atomic.Int32 // goroutines in Insert and Remove that want mu
 	mu      struct {     // guards everything inside it, and every store to the table, the trie and their sets
 		sync.Mutex
 		literals int    // literal subjects with a subscription
 		patterns int    // wildcard patterns with a subscription
 		lastID   uint32 // Result.id given out last
+		inserts  int64  // so far
+		removes  int64
 		cache    cacheState[T]
 	}
 }
@@ -55,6 +58,9 @@ type Stats struct {
 	Patterns      int    // wildcard patterns that have subscriptions
 	CacheEntries  int    // subjects without subscriptions of their own for which a result is cached
 	Generation    uint64 // changes of wildcard patterns so far
+
+	Inserts, Removes int64 // so far
+	Misses           int64 // matches so far that found no result at hand, see Reader.Settle
 }
 
 // New returns an empty index, which takes some 300 bytes. Tables come with the first subscriptions.
@@ -87,6 +93,7 @@ func (x *Index[T]) Insert(pattern []byte, queue string, v T) (canonical string) 
 	x.lock()
 	defer x.mu.Unlock()
 	x.count.Add(1)
+	x.mu.inserts++
 	if wildcard {
 		return x.insertWildcardLocked(text, queue, v)
 	}
@@ -106,6 +113,7 @@ func (x *Index[T]) Remove(pattern string, queue string, v T) bool {
 		found = x.removeLiteralLocked(pattern, queue, v)
 	}
 	if found {
+		x.mu.removes++
 		x.count.Add(-1)
 	}
 	return found
@@ -135,6 +143,9 @@ func (x *Index[T]) Stats() Stats {
 		Patterns:      x.mu.patterns,
 		CacheEntries:  x.mu.cache.entries,
 		Generation:    x.generation.Load(),
+		Inserts:       x.mu.inserts,
+		Removes:       x.mu.removes,
+		Misses:        x.misses.Load(),
 	}
 }
 

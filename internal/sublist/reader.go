@@ -2,7 +2,7 @@ package sublist
 
 import "github.com/natsd/natsd/internal/subject"
 
-// Reader matches subjects for one goroutine at a time. The zero value is ready. It is three words until its first
+// Reader matches subjects for one goroutine at a time. The zero value is ready. It is five words until its first
 // match of a subject that is not cached, and must not be copied after use.
 //
 // A Reader remembers its last subject's entry, so that a run of messages on one subject skips the lookup.
@@ -10,6 +10,11 @@ type Reader[T comparable] struct {
 	index   *Index[T]       // last belongs to it
 	last    *entry[leaf[T]] // entry of the last subject that had one; may have left the table since
 	scratch *scratchpad[T]
+
+	missed struct { // not counted in the index yet, see Settle
+		index *Index[T]
+		n     int64
+	}
 }
 
 // scratchpad is the memory for results that are not cached.
@@ -20,7 +25,10 @@ type scratchpad[T comparable] struct {
 }
 
 // Reset drops every reference to an index and its subscriptions, and all memory, for a Reader that is put aside.
-func (r *Reader[T]) Reset() { *r = Reader[T]{} }
+func (r *Reader[T]) Reset() {
+	r.Settle()
+	*r = Reader[T]{}
+}
 
 // Match returns the subscriptions in x that match subject, never nil. If exactly one pattern matches, that is the
 // pattern's own set, the same pointer for every subject and every Reader. subject is not kept. Bytes '*' and '>' in it
@@ -114,6 +122,7 @@ func (r *Reader[T]) fill(x *Index[T], e *entry[leaf[T]], text string, hash uint6
 		entry, result := x.fillLocked(hash, text)
 		x.mu.Unlock()
 		if result != nil {
+			r.miss(x)
 			r.index, r.last = x, entry
 			return result
 		}
@@ -121,8 +130,26 @@ func (r *Reader[T]) fill(x *Index[T], e *entry[leaf[T]], text string, hash uint6
 	return r.uncached(x, e, text)
 }
 
+// miss counts a match in x that found no result at hand.
+func (r *Reader[T]) miss(x *Index[T]) {
+	if r.missed.index != x {
+		r.Settle()
+		r.missed.index = x
+	}
+	r.missed.n++
+}
+
+// Settle makes Index.Usage see what r has done. Between batches is a good time.
+func (r *Reader[T]) Settle() {
+	if r.missed.n > 0 {
+		r.missed.index.misses.Add(r.missed.n)
+		r.missed.n = 0
+	}
+}
+
 // uncached computes the result for text, whose entry is e, nil if it has none.
 func (r *Reader[T]) uncached(x *Index[T], e *entry[leaf[T]], text string) *Result[T] {
+	r.miss(x)
 	if r.scratch == nil {
 		r.scratch = &scratchpad[T]{sets: make([]*Result[T], 0, 8)}
 	}

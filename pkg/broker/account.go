@@ -38,6 +38,8 @@ type account struct {
 	limits atomic.Pointer[AccountLimits]
 
 	clients       atomic.Int64 // that are connected
+	routed        atomic.Int64 // messages from other servers
+	slow          atomic.Int64 // clients that were cut for being slow
 	subscriptions atomic.Int64
 
 	announcer *announcer            // nil: there is no cluster. Set by newAccount, never written again

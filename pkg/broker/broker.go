@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nuid"
 	"github.com/natsd/natsd/internal/password"
@@ -25,6 +26,7 @@ var (
 // number of brokers work in one process. All methods may be called from any goroutine.
 type Broker struct {
 	id        string // set by New, like what follows, never written again
+	begun     time.Time
 	name      string
 	wheel     *wheel
 	passwords *password.Verifier
@@ -46,15 +48,15 @@ type Broker struct {
 	live      atomic.Pointer[live] // options and what follows from them; stored by New, Start and Reload
 	reloading sync.Mutex           // held by Reload, which is one at a time
 
-	workers       sync.Pool
-	tasks         sync.WaitGroup // goroutines of connections, and the accept loop
-	lastID        atomic.Uint64
-	total         atomic.Int64 // connections accepted so far
-	slowConsumers atomic.Int64
-	lameDuck      atomic.Bool
-	past          struct {
-		received, sent struct{ messages, bytes atomic.Int64 }
-	} // of connections that have gone
+	workers    sync.Pool
+	tasks      sync.WaitGroup // goroutines of connections, and the accept loop
+	lastID     atomic.Uint64
+	total      atomic.Int64 // connections accepted so far
+	staleConns atomic.Int64
+	latency    latency
+	closed     closedLog
+	slow       slowLog
+	lameDuck   atomic.Bool
 
 	mu struct { // guards everything inside it
 		sync.Mutex
@@ -65,6 +67,9 @@ type Broker struct {
 		conns    map[uint64]*conn // of clients, by cid
 		links    map[uint64]*conn // to other servers, likewise
 		cluster  clusterInfo
+
+		pastClients, pastLinks accountTotals            // of connections that have gone
+		pastOf                 map[string]accountTotals // of clients that have gone, by account
 	}
 }
 
@@ -90,6 +95,7 @@ func New(o Options) (*Broker, error) {
 	opts := o.withDefaults()
 	b := &Broker{
 		id:        nuid.Next(),
+		begun:     time.Now(),
 		name:      opts.ServerName,
 		wheel:     newWheel(opts.PingInterval),
 		passwords: password.NewVerifier(passwordWorkers()),
@@ -110,6 +116,7 @@ func New(o Options) (*Broker, error) {
 	b.live.Store(newLive(&opts, nil, b.announcer))
 	b.mu.links = make(map[uint64]*conn)
 	b.mu.conns = make(map[uint64]*conn)
+	b.mu.pastOf = make(map[string]accountTotals)
 	return b, nil
 }
 
@@ -216,22 +223,28 @@ func (b *Broker) register(c *conn) error {
 	return nil
 }
 
-// forget removes c. Locks: takes b.mu.
+// forget removes c. Locks: takes b.mu, below it c.out.mu.
 func (b *Broker) forget(c *conn) {
-	c.out.mu.Lock()
-	sent := c.out.mu.sent
-	c.out.mu.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.mu.conns[c.id] != c && b.mu.links[c.id] != c {
+	client, link := b.mu.conns[c.id] == c, b.mu.links[c.id] == c
+	if !client && !link {
 		return
 	}
 	delete(b.mu.conns, c.id)
 	delete(b.mu.links, c.id)
-	b.past.received.messages.Add(c.received.messages.Load())
-	b.past.received.bytes.Add(c.received.bytes.Load())
-	b.past.sent.messages.Add(sent.messages)
-	b.past.sent.bytes.Add(sent.bytes)
+	var t accountTotals
+	t.add(c)
+	if link {
+		b.mu.pastLinks.join(t)
+	} else {
+		b.mu.pastClients.join(t)
+		if id := c.identity.Load(); id != nil {
+			of := b.mu.pastOf[id.account.name]
+			of.join(t)
+			b.mu.pastOf[id.account.name] = of
+		}
+	}
 	if b.mu.state == stopping && len(b.mu.conns) == 0 && len(b.mu.links) == 0 {
 		close(b.emptied)
 	}
@@ -253,47 +266,4 @@ func (b *Broker) connections() []*conn {
 		all = append(all, c)
 	}
 	return all
-}
-
-// Stats is a snapshot of what a broker has done so far. Sizes are payload bytes, headers included.
-type Stats struct {
-	Connections       int64 // clients connected now
-	Links             int64 // connections to other servers, now
-	TotalConnections  int64 // clients accepted so far
-	Subscriptions     int64 // now, those of other servers included
-	InMsgs, InBytes   int64 // from clients and other servers
-	OutMsgs, OutBytes int64 // queued for them
-	SlowConsumers     int64 // of them, cut because they were too slow
-}
-
-// Stats returns a snapshot. Cost: O(connections). Locks: takes b.mu, then out.mu of one connection after the other.
-func (b *Broker) Stats() Stats {
-	s := Stats{
-		TotalConnections: b.total.Load(), SlowConsumers: b.slowConsumers.Load(),
-	}
-	for _, a := range b.live.Load().authority.accounts {
-		s.Subscriptions += int64(a.index.Count())
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s.Connections, s.Links = int64(len(b.mu.conns)), int64(len(b.mu.links))
-	s.InMsgs, s.InBytes = b.past.received.messages.Load(), b.past.received.bytes.Load()
-	s.OutMsgs, s.OutBytes = b.past.sent.messages.Load(), b.past.sent.bytes.Load()
-	for _, c := range b.mu.conns {
-		s.add(c)
-	}
-	for _, c := range b.mu.links {
-		s.add(c)
-	}
-	return s
-}
-
-// add adds what c has done. Locks: takes c.out.mu.
-func (s *Stats) add(c *conn) {
-	s.InMsgs += c.received.messages.Load()
-	s.InBytes += c.received.bytes.Load()
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
-	s.OutMsgs += c.out.mu.sent.messages
-	s.OutBytes += c.out.mu.sent.bytes
 }

@@ -41,6 +41,14 @@ type conn struct {
 	serving   atomic.Uint32
 	ending    atomic.Pointer[closeReason] // why it closes; nil: it does not
 	received  struct{ messages, bytes atomic.Int64 }
+	about     atomic.Pointer[about] // nil: CONNECT has said nothing. Stored by the serving goroutine
+	startAt   int64                 // see Broker.clock; set by newConn, never written again
+	activeAt  atomic.Int64          // likewise, of the last input that counts as activity
+	pingedAt  atomic.Int64          // likewise, of the first PING that is not answered; 0: none
+	rtt       atomic.Int64          // nanoseconds from the last PING to its PONG; 0: not known
+	stalls    atomic.Int64          // times that it had to wait for slow consumers
+
+	hadSubscriptions int // when it left its account; the serving goroutine's
 
 	subs    subscriptions
 	left    bool // its account; guarded by subs.mu
@@ -55,7 +63,6 @@ type client struct {
 	echo         bool
 	noResponders bool
 	protocol     int
-	about        *about // nil: nothing said
 }
 
 // about is what monitoring shows of a client.
@@ -69,7 +76,7 @@ const (
 
 // newConn returns a connection over nc with the next cid. It is not registered yet.
 func newConn(b *Broker, nc net.Conn) *conn {
-	c := &conn{id: b.lastID.Add(1), b: b, net: nc}
+	c := &conn{id: b.lastID.Add(1), b: b, net: nc, startAt: b.clock()}
 	c.raw, _ = newRawSocket(nc)
 	c.client = client{verbose: true, pedantic: true, echo: true} // docs/spec/client-protocol.md §3
 	return c
@@ -162,9 +169,14 @@ func closeWrite(nc net.Conn) {
 
 // tooSlow cuts a connection that has more than max_pending waiting.
 func (c *conn) tooSlow() {
+	if c.ended() {
+		return
+	}
+	limit := c.b.live.Load().MaxPending
+	description := c.describeSlow("max_pending", limit) // close drops the backlog
 	if c.close(reasonSlowPending) {
-		c.b.slowConsumers.Add(1)
-		c.noticef("Slow Consumer Detected: MaxPending of %d Exceeded", c.b.live.Load().MaxPending)
+		c.b.noteSlow(description)
+		c.noticef("Slow Consumer Detected: MaxPending of %d Exceeded", limit)
 	}
 }
 
@@ -179,6 +191,7 @@ func (c *conn) cleanUp() {
 	c.stopAwaiting()
 	c.b.wheel.remove(c)
 	c.b.tell(c.leave)
+	c.b.remember(c)
 	c.b.forget(c)
 	if reason := c.ending.Load(); c.b.live.Load().debugOn {
 		c.log(zerolog.DebugLevel).Msg("Client connection closed: " + string(*reason))
@@ -195,7 +208,9 @@ func (c *conn) leave(w *worker) {
 		return
 	}
 	c.left = true
-	for _, s := range c.subs.takeAllLocked() {
+	all := c.subs.takeAllLocked()
+	c.hadSubscriptions = len(all)
+	for _, s := range all {
 		c.closeSubscription(s)
 		id.account.removeSubscription(w, s)
 	}

@@ -258,6 +258,7 @@ func (c *conn) batch() {
 	w := c.in.w
 	w.refresh()
 	w.parser.Forget()
+	w.readAt = c.b.clock()
 	c.noteActivity()
 	for w.start < w.end && !c.ended() {
 		if c.identity.Load() == nil && c.locked(w.in[w.start]) {

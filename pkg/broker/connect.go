@@ -97,8 +97,8 @@ func (c *conn) connectOptions() connectOptions {
 		shown := &l.shown
 		o.User, o.Pass, o.AuthToken, o.NKey, o.Sig = shown.user, shown.password, shown.token, shown.nkey, shown.signature
 	}
-	if c.about != nil {
-		o.Name, o.Lang, o.Version = c.about.name, c.about.lang, c.about.version
+	if a := c.about.Load(); a != nil {
+		o.Name, o.Lang, o.Version = a.name, a.lang, a.version
 	}
 	return o
 }
@@ -108,7 +108,7 @@ func (c *conn) remember(o *connectOptions) {
 	c.verbose, c.pedantic, c.echo, c.protocol, c.noResponders = o.Verbose, o.Pedantic, o.Echo, o.Protocol, o.NoResponders
 	c.headers.Store(o.Headers)
 	if o.Name != "" || o.Lang != "" || o.Version != "" {
-		c.about = &about{o.Name, o.Lang, o.Version}
+		c.about.Store(&about{o.Name, o.Lang, o.Version})
 	}
 }
 

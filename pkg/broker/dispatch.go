@@ -14,6 +14,7 @@ func (c *conn) dispatch(w *worker, op wire.Op) bool {
 	if c.b.live.Load().traceOn {
 		c.traceIn(op, &w.parser.Event)
 	}
+	w.active = w.active || op != wire.OpPing && op != wire.OpPong
 	switch op {
 	case wire.OpPub, wire.OpHPub:
 		return c.publish(w, op)
@@ -21,7 +22,7 @@ func (c *conn) dispatch(w *worker, op wire.Op) bool {
 		w.say(c, pongLine)
 		c.firstPong(w)
 	case wire.OpPong:
-		c.pings.Store(0) // nothing else resets the count: docs/spec/client-protocol.md §10.2
+		c.ponged(w) // nothing else resets the count: docs/spec/client-protocol.md §10.2
 	case wire.OpSub:
 		c.subscribe(w)
 	case wire.OpUnsub:

@@ -23,7 +23,7 @@ func newEngine(t testing.TB) *engine {
 		t.Fatal(err)
 	}
 	l := *b.live.Load()
-	l.info = newInfoTemplate(b, &l.Options, "127.0.0.1", 0)
+	l.info = newInfoTemplate(b, &l.Options)
 	b.live.Store(&l)
 	return &engine{b, t}
 }

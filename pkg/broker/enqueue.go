@@ -39,6 +39,12 @@ func (w *worker) enqueueBoth(c *conn, s *subscription, head, tail span, n tally)
 		s.delivered += n.messages
 		o.mu.sent.messages += n.messages
 		o.mu.sent.bytes += n.bytes
+		o.mu.sentAt = w.readAt
+		if o.mu.flushing || c.raw.RawConn == nil {
+			o.mu.late.add(n.messages, w.readAt)
+		} else {
+			w.delivered += n.messages
+		}
 	}
 	w.pushLocked(o, head)
 	if tail.segment != nil {

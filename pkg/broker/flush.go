@@ -65,6 +65,7 @@ func (w *worker) flush(c *conn) {
 // emptiedLocked ends a flush after which nothing is left. Locks: needs o.mu.
 func (o *outbound) emptiedLocked() {
 	o.mu.flushing, o.mu.laggard, o.mu.backlogged = false, false, false
+	o.mu.behindSince = 0
 	o.dropTailLocked()
 	o.settledLocked()
 }
@@ -92,6 +93,9 @@ func (c *conn) handOverLocked(rest, spans []span) {
 	o.mu.backlog = o.packLocked(spans[:n])
 	o.mu.spans = o.packLocked(o.mu.spans)
 	o.mu.backlogged = true
+	if c.raw.RawConn != nil {
+		o.mu.behindSince = c.b.clock() // else all output goes this way
+	}
 	c.b.tasks.Add(1)
 	go c.writeBacklog()
 }
@@ -101,6 +105,7 @@ func (c *conn) writeBacklog() {
 	defer c.b.tasks.Done()
 	o := &c.out
 	armed := false // the write deadline is set
+	var late lateness
 	o.mu.Lock()
 	for {
 		spans := o.mu.backlog
@@ -108,6 +113,7 @@ func (c *conn) writeBacklog() {
 		if len(spans) == 0 {
 			spans = o.takeLocked()
 		}
+		late.join(&o.mu.late)
 		if o.mu.closed {
 			c.abandonLocked(spans)
 			o.mu.Unlock()
@@ -134,25 +140,34 @@ func (c *conn) writeBacklog() {
 		if err != nil {
 			pending := o.mu.pending
 			o.mu.closed = true // a worker must not find the deadline passed before it is known why
-			c.abandonLocked(rest)
 			o.mu.Unlock()
-			c.writeFailed(err, len(rest), pending)
+			c.writeFailed(err, rest, pending)
 			return
 		}
 		o.mu.backlog = rest
+		if len(rest) == 0 {
+			late.report(c.b)
+		}
 	}
 }
 
-// writeFailed closes c after a write failed with err, chunks of pending bytes in all left.
-func (c *conn) writeFailed(err error, chunks int, pending int64) {
-	reason := writeFailure(err)
-	if reason == reasonSlowDeadline && c.close(reason) {
-		c.b.slowConsumers.Add(1)
-		c.noticef("Slow Consumer Detected: WriteDeadline of %v exceeded with %d chunks of %d total bytes.",
-			c.writeDeadline(), chunks, pending)
+// writeFailed ends the writer goroutine of c after a write failed with err, of pending bytes in all left. It closes c.
+// Locks: takes c.out.mu.
+func (c *conn) writeFailed(err error, rest []span, pending int64) {
+	reason, chunks := writeFailure(err), len(rest)
+	var description SlowConsumer
+	if reason == reasonSlowDeadline {
+		description = c.describeSlow("write_deadline", int64(c.writeDeadline())) // while the backlog is there
+	}
+	c.out.mu.Lock()
+	c.abandonLocked(rest)
+	c.out.mu.Unlock()
+	if !c.close(reason) || reason != reasonSlowDeadline {
 		return
 	}
-	c.close(reason)
+	c.b.noteSlow(description)
+	c.noticef("Slow Consumer Detected: WriteDeadline of %v exceeded with %d chunks of %d total bytes.",
+		c.writeDeadline(), chunks, pending)
 }
 
 // writeDeadline returns the time that one write to c may take.

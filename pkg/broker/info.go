@@ -33,17 +33,10 @@ type serverInfo struct {
 // infoTemplate is the rendered beginning of INFO. Only the part about one client is added per connection.
 type infoTemplate struct{ head []byte }
 
-// newInfoTemplate renders what b tells every client, given its options and the address it listens on.
+// newInfoTemplate renders what b tells every client, given its options.
 // Locks: needs b.mu.
-func newInfoTemplate(b *Broker, o *Options, host string, port int) infoTemplate {
-	if o.ClientAdvertise != "" {
-		// It was validated. Source: docs/spec/config.md B2.
-		advertised, advertisedPort, _ := SplitAdvertise(o.ClientAdvertise)
-		host = advertised
-		if advertisedPort != 0 {
-			port = advertisedPort
-		}
-	}
+func newInfoTemplate(b *Broker, o *Options) infoTemplate {
+	host, port := b.advertisedLocked(o)
 	info := serverInfo{
 		ServerID: b.id, ServerName: b.name, Version: o.Version, Proto: 1, GitCommit: o.GitCommit, Go: runtime.Version(),
 		Host: host, Port: port, Headers: true, MaxPayload: o.MaxPayload,
@@ -51,7 +44,7 @@ func newInfoTemplate(b *Broker, o *Options, host string, port int) infoTemplate 
 		AuthRequired: o.Auth != nil && o.Auth.NoAuthUser == "",
 	}
 	if o.TLS != nil {
-		info.TLSRequired, info.TLSAvailable, info.TLSVerify = !o.TLS.AllowNonTLS, o.TLS.AllowNonTLS, o.TLS.verifies()
+		info.TLSRequired, info.TLSAvailable, info.TLSVerify = !o.TLS.AllowNonTLS, o.TLS.AllowNonTLS, o.TLS.Verifies()
 	}
 	text, err := json.Marshal(info)
 	if err != nil {
@@ -168,7 +161,7 @@ func ReachableAt(host string, port int) []string {
 // refreshInfoLocked renders INFO anew for l, which is not in use yet, and reports whether it is another one than before.
 // Locks: needs b.mu.
 func (b *Broker) refreshInfoLocked(l *live) (changed bool) {
-	next := newInfoTemplate(b, &l.Options, b.mu.host, b.mu.port)
+	next := newInfoTemplate(b, &l.Options)
 	if bytes.Equal(next.head, l.info.head) {
 		return false
 	}

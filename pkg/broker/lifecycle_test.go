@@ -384,7 +384,10 @@ func TestStats(t *testing.T) {
 	eventually(t, "the connection has gone", func() bool { return b.Stats().Connections == 1 })
 	c.Send(quiet + "SUB x 1\r\nSUB y q 2\r\nPUB x 5\r\nhello\r\nPUB y 2\r\nhi\r\nPUB z 1\r\n.\r\nPING\r\n")
 	c.Expect("MSG x 1 5\r\nhello\r\nMSG y 2 2\r\nhi\r\nPONG\r\n")
-	want := broker.Stats{Connections: 1, TotalConnections: 2, Subscriptions: 2, InMsgs: 4, InBytes: 11, OutMsgs: 2, OutBytes: 7}
+	want := broker.Stats{
+		Connections: 1, TotalConnections: 2, Subscriptions: 2, InMsgs: 4, InBytes: 11, OutMsgs: 2, OutBytes: 7,
+		ClientInMsgs: 4, ClientInBytes: 11, ClientOutMsgs: 2, ClientOutBytes: 7,
+	}
 	eventually(t, "the batch is accounted for", func() bool { return b.Stats() == want })
 }
 

@@ -128,6 +128,7 @@ func (l *Link) Announce(d Dialect) {
 // Ping sends a PING and returns how many are not answered.
 func (l *Link) Ping() int {
 	n := l.c.pings.Add(1)
+	l.c.pinged()
 	l.c.b.tell(func(w *worker) { w.say(l.c, pingLine) })
 	return int(n)
 }
@@ -161,16 +162,33 @@ type LinkStats struct {
 	OutMsgs, OutBytes int64 // queued for it
 	Pending           int64 // queued and not written yet
 	Interest          int   // subjects that the other server is interested in
+	Start             time.Time
+	LastActivity      time.Time     // anything but PING and PONG, either way
+	RTT               time.Duration // 0: not known
 }
 
 // Stats returns a snapshot. Locks: takes those of the link, one after the other.
 func (l *Link) Stats() LinkStats {
 	c := l.c
 	s := LinkStats{InMsgs: c.received.messages.Load(), InBytes: c.received.bytes.Load(), Interest: c.route.interests()}
+	s.Start, s.RTT = c.b.timeOf(c.startAt), time.Duration(c.rtt.Load())
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	s.OutMsgs, s.OutBytes, s.Pending = c.out.mu.sent.messages, c.out.mu.sent.bytes, c.out.mu.pending
+	s.LastActivity = c.b.timeOf(max(c.activeAt.Load(), c.startAt, c.out.mu.sentAt))
 	return s
+}
+
+// Subs returns what the other server is interested in. Locks: takes the lock of the interest.
+func (l *Link) Subs() []SubState {
+	known := &l.c.route.interest
+	known.mu.Lock()
+	defer known.mu.Unlock()
+	list := make([]SubState, 0, len(known.mu.byKey))
+	for _, i := range known.mu.byKey {
+		list = append(list, SubState{Account: i.name, Subject: i.text, Queue: i.sub.queue, SID: i.sub.sid, ConnID: l.c.id})
+	}
+	return list
 }
 
 // SetCluster says what clients are told about the cluster in INFO: its name, and the addresses ("host:port") of the clients'

@@ -66,6 +66,8 @@ func (b *Broker) admit(nc net.Conn) {
 	}
 	switch err := b.register(c); {
 	case errors.Is(err, errMaxConnections) && secure != nil:
+		b.total.Add(1)
+		b.countClosed(reasonMaxConnections)
 		_ = nc.Close() // it would have to shake hands first
 		c.errorf("%s", errTextMaxConnections)
 		return
@@ -115,6 +117,8 @@ func (b *Broker) tell(say func(*worker)) {
 // runs in a goroutine of its own, bounded by the write deadline and lingerTime; Shutdown waits for it.
 func (b *Broker) turnAway(c *conn) {
 	b.tasks.Add(1)
+	b.total.Add(1)
+	b.countClosed(reasonMaxConnections)
 	c.errorf("%s", errTextMaxConnections)
 	go func() {
 		defer b.tasks.Done()

@@ -23,6 +23,7 @@ const (
 	DefaultWriteDeadline       = 10 * time.Second
 	DefaultPingInterval        = 2 * time.Minute
 	DefaultPingMax             = 2 // unanswered PINGs
+	DefaultMaxClosedClients    = 10000
 	DefaultLameDuckDuration    = 2 * time.Minute
 	DefaultLameDuckGracePeriod = 10 * time.Second
 
@@ -78,6 +79,10 @@ type Options struct {
 	// PingMax is the number of PINGs that may stay unanswered. Zero means DefaultPingMax; negative
 	// values are refused.
 	PingMax int
+
+	// MaxClosedClients is the number of closed clients that are remembered, see Broker.Closed. Zero means
+	// DefaultMaxClosedClients, a negative value none.
+	MaxClosedClients int
 
 	// LameDuckDuration is the time over which a broker in lame duck mode sheds its clients, grace period
 	// included. Zero means DefaultLameDuckDuration.
@@ -205,6 +210,7 @@ func (o *Options) withDefaults() Options {
 	orDefault(&d.WriteDeadline, DefaultWriteDeadline)
 	orDefault(&d.PingInterval, DefaultPingInterval)
 	orDefault(&d.PingMax, DefaultPingMax)
+	orDefault(&d.MaxClosedClients, DefaultMaxClosedClients)
 	orDefault(&d.LameDuckDuration, DefaultLameDuckDuration)
 	orDefault(&d.LameDuckGracePeriod, min(DefaultLameDuckGracePeriod, d.LameDuckDuration/2))
 	orDefault(&d.Version, Version)

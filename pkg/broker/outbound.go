@@ -23,6 +23,10 @@ type outbound struct {
 		closed    bool // nothing is queued any more
 		laggard   bool // publishers do not wait for it, see stall.go
 
+		late        lateness // messages that the writer goroutine will write
+		sentAt      int64    // see Broker.clock: of the last message
+		behindSince int64    // likewise, of the beginning of the backlog; 0: there is none, or it is the usual way
+
 		written  int64         // bytes written in all
 		laggedAt int64         // written when laggard was set
 		sent     tally         // queued in all

@@ -20,11 +20,24 @@ func (c *conn) wake() {
 	c.log(zerolog.DebugLevel).Msg("Client Ping Timer")
 	if int(c.pings.Add(1)) > c.b.live.Load().PingMax {
 		c.log(zerolog.DebugLevel).Msg("Stale Client Connection - Closing")
+		c.b.staleConns.Add(1)
 		c.closeAfterText(errTextStale, reasonStale)
 		return
 	}
+	c.pinged()
 	c.b.tell(func(w *worker) { w.say(c, pingLine) })
 	if c.raw.RawConn != nil && c.b.wheel.now()-c.seen.Load() >= c.b.wheel.ticks.Load() {
 		_ = c.net.SetReadDeadline(time.Unix(1, 0)) // a failure leaves it as it is: no harm
+	}
+}
+
+// pinged notes that a PING is sent.
+func (c *conn) pinged() { c.pingedAt.CompareAndSwap(0, c.b.clock()) }
+
+// ponged notes that a PONG came: the peer is alive, and how far it is.
+func (c *conn) ponged(w *worker) {
+	c.pings.Store(0)
+	if at := c.pingedAt.Swap(0); at != 0 {
+		c.rtt.Store(max(1, w.readAt-at))
 	}
 }

@@ -98,6 +98,7 @@ func (l *live) refuse(o *Options) error {
 	check(l.Clustered != o.Clustered, "cluster")
 	check(l.MaxSubscriptions != o.MaxSubscriptions, "max_subscriptions")
 	check(l.MaxPending != o.MaxPending, "max_pending")
+	check(l.MaxClosedClients != o.MaxClosedClients, "max_closed_clients")
 	check(l.LameDuckDuration != o.LameDuckDuration, "lame_duck_duration")
 	check(l.LameDuckGracePeriod != o.LameDuckGracePeriod, "lame_duck_grace_period")
 	check(l.Version != o.Version || l.GitCommit != o.GitCommit, "the version")

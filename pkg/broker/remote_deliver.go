@@ -112,6 +112,11 @@ func (w *worker) deliverRouted(c *conn, op wire.Op) {
 	if c.route.imports != nil && !c.route.imports.Receive(e.Subject, "") {
 		return
 	}
+	if a != w.routed.account {
+		w.countRouted()
+		w.routed.account = a
+	}
+	w.routed.messages++
 	r := w.reader.Match(a.index, e.Subject)
 	if op != wire.OpMsg && len(e.Reply) > len(ackPrefix) && string(e.Reply[:len(ackPrefix)]) == ackPrefix {
 		unwrapAck(e)

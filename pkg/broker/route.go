@@ -54,6 +54,7 @@ func (c *conn) batchRoute() {
 	w := c.in.w
 	w.refresh()
 	w.parser.Forget()
+	w.readAt = c.b.clock()
 	c.noteActivity()
 	for w.start < w.end && !c.ended() {
 		if !c.route.open && c.locked(w.in[w.start]) {
@@ -98,6 +99,7 @@ func (c *conn) dispatchRoute(w *worker, op wire.Op) bool {
 	if c.b.live.Load().traceOn {
 		c.traceIn(op, &w.parser.Event)
 	}
+	w.active = w.active || op != wire.OpPing && op != wire.OpPong
 	switch op {
 	case wire.OpRMsg, wire.OpRHMsg, wire.OpMsg:
 		w.deliverRouted(c, op)
@@ -110,7 +112,7 @@ func (c *conn) dispatchRoute(w *worker, op wire.Op) bool {
 	case wire.OpPing:
 		w.say(c, pongLine)
 	case wire.OpPong:
-		c.pings.Store(0)
+		c.ponged(w)
 		c.route.handler.Pong(c.route.link)
 	case wire.OpConnect, wire.OpInfo, wire.OpErr:
 		return c.tellHandler(w, op)
@@ -285,6 +287,7 @@ func (c *conn) cleanUpRoute() {
 	c.b.leaveLinks(c)
 	c.b.forget(c)
 	reason := *c.ending.Load()
+	c.b.countClosed(reason)
 	c.log(zerolog.InfoLevel).Msg("Router connection closed: " + string(reason))
 	c.route.handler.Closed(c.route.link, string(reason))
 }

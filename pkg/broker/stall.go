@@ -44,6 +44,7 @@ func (w *worker) crowd(c *conn) {
 // number of publishers may wait.
 // Locks: takes out.mu of one connection after the other; none while it waits.
 func (b *Broker) stall(self *conn, crowd []crowded) {
+	self.stalls.Add(1)
 	begin := time.Now()
 	var look stallLook
 	crowd = b.stillCrowded(self, crowd, &look)

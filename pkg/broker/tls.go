@@ -30,8 +30,8 @@ type TLSOptions struct {
 	MaxPerSecond int
 }
 
-// verifies reports whether clients have to show a certificate.
-func (o *TLSOptions) verifies() bool {
+// Verifies reports whether clients have to show a certificate.
+func (o *TLSOptions) Verifies() bool {
 	return o.Config.ClientAuth == tls.RequireAndVerifyClientCert || o.Config.ClientAuth == tls.RequireAnyClientCert
 }
 

@@ -2,6 +2,7 @@ package broker
 
 import (
 	"math/rand/v2"
+	"time"
 
 	"github.com/natsd/natsd/internal/sublist"
 	"github.com/natsd/natsd/internal/wire"
@@ -36,12 +37,20 @@ type worker struct {
 	permitted permitted
 	crossing  *crossing // nil: none so far
 	received  tally     // of this batch
+	routed    struct {
+		account  *account // nil: none so far
+		messages int64    // that another server sent for it, see countRouted
+	}
+	delivered int64 // messages of this batch that its end writes
+	readAt    int64 // see Broker.clock: when this batch was read
+	active    bool  // there was more than PING and PONG in it
+	latency   *latencyShard
 	io        socketIO
 }
 
 // newWorker returns a worker for b.
 func newWorker(b *Broker) *worker {
-	w := &worker{b: b, random: rand.NewPCG(rand.Uint64(), rand.Uint64())}
+	w := &worker{b: b, random: rand.NewPCG(rand.Uint64(), rand.Uint64()), latency: b.latency.shard()}
 	w.takeInbox(newSegment(readSize))
 	w.io.init()
 	return w
@@ -76,12 +85,22 @@ func (b *Broker) giveBack(w *worker) { b.workers.Put(w) }
 func (w *worker) finish(c *conn) {
 	w.seal()
 	w.run.forget()
+	w.countRouted()
+	w.reader.Settle()
 	if w.received.messages > 0 {
 		c.received.messages.Add(w.received.messages)
 		c.received.bytes.Add(w.received.bytes)
 		w.received = tally{}
 	}
 	w.flushDirty()
+	if w.active {
+		c.activeAt.Store(w.readAt)
+		w.active = false
+	}
+	if w.delivered > 0 {
+		w.latency.observe(time.Duration(w.b.clock()-w.readAt), w.delivered)
+		w.delivered = 0
+	}
 	w.tidy()
 	w.detach()
 }
@@ -151,3 +170,11 @@ func (w *worker) recycle(spans []span) {
 
 // pick returns a random number below n, which is at least 1 and well below 2^32.
 func (w *worker) pick(n int) int { return int((w.random.Uint64() >> 32) * uint64(n) >> 32) }
+
+// countRouted counts the messages of another server where they belong.
+func (w *worker) countRouted() {
+	if w.routed.messages > 0 {
+		w.routed.account.routed.Add(w.routed.messages)
+	}
+	w.routed.account, w.routed.messages = nil, 0
+}

@@ -104,6 +104,9 @@ func (c *Cluster) Addr() net.Addr {
 	return c.mu.listener.Addr()
 }
 
+// Options returns the options that count now, defaults filled in. It is a copy, and holds secrets.
+func (c *Cluster) Options() Options { return *c.options.Load() }
+
 // Reload replaces the options, all at once or not at all. Listening elsewhere is not possible: the error then wraps
 // ErrNotReloadable; Port may be RandomPort where it was so before. Source: docs/spec/config.md C3.
 func (c *Cluster) Reload(o Options) error {

@@ -517,3 +517,18 @@ func TestQueueFairness(t *testing.T) {
 		t.Errorf("%d messages of %d, chi-square %.1f", total, messages, chi)
 	}
 }
+
+// TestSnapshotBeforeStart: a cluster that was not started knows nothing, and says so at once.
+func TestSnapshotBeforeStart(t *testing.T) {
+	b, err := broker.New(broker.Options{Clustered: true, DontListen: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := New(b, Options{Port: RandomPort})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := c.Snapshot(); len(s.Routes)+len(s.Missing) != 0 || c.Addr() != nil {
+		t.Errorf("before Start there is %v, listening on %v", s, c.Addr())
+	}
+}

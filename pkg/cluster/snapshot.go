@@ -25,8 +25,16 @@ type RouteSnapshot struct {
 	Solicited  bool // this server has dialled
 	Configured bool // because of its configuration
 	V1         bool
-	Start      time.Time
 	broker.LinkStats
+	link *broker.Link // nil: it has just gone
+}
+
+// Subs returns what the other server is interested in; nil if it has gone.
+func (r *RouteSnapshot) Subs() []broker.SubState {
+	if r.link == nil {
+		return nil
+	}
+	return r.link.Subs()
 }
 
 // MissingSnapshot is a server that is looked for and not there.
@@ -43,6 +51,12 @@ type MissingSnapshot struct {
 // Snapshot returns what the cluster knows. It is empty before Start and after Shutdown.
 func (c *Cluster) Snapshot() Snapshot {
 	var s Snapshot
+	c.mu.Lock()
+	started := c.mu.started
+	c.mu.Unlock()
+	if !started {
+		return s // nobody would answer
+	}
 	c.ask(request{do: func(m *mesh) {
 		s.Name = m.name.text
 		for _, id := range m.linkIDs() {
@@ -52,10 +66,10 @@ func (c *Cluster) Snapshot() Snapshot {
 			}
 			r := RouteSnapshot{
 				ID: uint64(id), RemoteID: l.info.ServerID, RemoteName: l.info.ServerName, Solicited: l.solicited, Configured: l.explicit,
-				V1: l.info.old(), Start: l.begun,
+				V1: l.info.old(),
 			}
 			if linked := c.link(id); linked != nil {
-				r.Remote, r.LinkStats = linked.RemoteAddr(), linked.Stats()
+				r.Remote, r.LinkStats, r.link = linked.RemoteAddr(), linked.Stats(), linked
 			}
 			s.Routes = append(s.Routes, r)
 		}

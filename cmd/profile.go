@@ -1,0 +1,60 @@
+package cmd
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/natsd/natsd/internal/config"
+	"github.com/rs/zerolog"
+)
+
+// profiler serves Go's profiles. Source: docs/spec/config.md B2 (`prof_port`).
+type profiler struct {
+	server *http.Server
+	done   chan struct{} // closed when it has stopped
+}
+
+// newProfiler listens for requests for profiles. Protect puts the protection of monitoring in front of them.
+func newProfiler(c *config.Config, protect func(http.Handler) http.Handler, logger *zerolog.Logger) (*profiler, error) {
+	listen := net.ListenConfig{}
+	listener, err := listen.Listen(context.Background(), "tcp", net.JoinHostPort(c.Host, strconv.Itoa(max(0, c.ProfPort))))
+	if err != nil {
+		return nil, fmt.Errorf("error starting profiler: %w", err)
+	}
+	port := c.ProfPort
+	if tcp, ok := listener.Addr().(*net.TCPAddr); ok {
+		port = tcp.Port
+		if !tcp.IP.IsLoopback() && c.Monitor.User == "" && c.Monitor.Token == "" {
+			logger.Warn().Msg("Profiles are open to everybody who reaches their port; set monitor.authorization, or listen on 127.0.0.1")
+		}
+	}
+	logger.Info().Msgf("profiling port: %d", port)
+	runtime.SetBlockProfileRate(c.ProfBlockRate)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	const headerTimeout = 5 * time.Second
+	p := &profiler{server: &http.Server{Handler: protect(mux), ReadHeaderTimeout: headerTimeout}, done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		_ = p.server.Serve(listener) // it ends with stop
+	}()
+	return p, nil
+}
+
+// stop ends p, which may be nil, and cuts requests under way.
+func (p *profiler) stop() {
+	if p == nil {
+		return
+	}
+	_ = p.server.Close() // it is gone for us, whatever this says
+	<-p.done
+}

@@ -1,0 +1,52 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// monitorURL returns where monitoring listens, taken from the log.
+func (s *server) monitorURL() string {
+	s.t.Helper()
+	m := regexp.MustCompile(`Starting (https?) monitor on (\S+)`).FindStringSubmatch(s.log.String())
+	if m == nil {
+		s.t.Fatalf("no monitor in the log:\n%s", s.log.String())
+	}
+	return m[1] + "://" + m[2]
+}
+
+// chromium returns the path of the browser.
+func chromium(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		t.Fatalf("%v; ./run installs it", err)
+	}
+	return path
+}
+
+// TestPage looks at the monitoring page with a browser: js/page.mjs. SCREENSHOTS names a folder for pictures.
+func TestPage(t *testing.T) {
+	if isPeer() {
+		t.Skip("the peer has no such page")
+	}
+	file := filepath.Join(t.TempDir(), "natsd.conf")
+	conf := "http: '127.0.0.1:-1'\nserver_name: lisbon-1\nmax_pending: 4mb\ncluster { listen: '127.0.0.1:-1', routes: ['nats://127.0.0.1:1'] }\n"
+	must(t, os.WriteFile(file, []byte(conf), 0o600))
+	s := startServer(t, "-c", file)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	command := exec.CommandContext(ctx, "node", "page.mjs", strconv.Itoa(s.port), s.monitorURL(), chromium(t), os.Getenv("SCREENSHOTS"))
+	command.Dir = "js"
+	output, err := command.CombinedOutput()
+	t.Logf("%s", output)
+	must(t, err)
+}

@@ -1,0 +1,201 @@
+package broker
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/natsd/natsd/internal/sublist"
+)
+
+// AccountState is a snapshot of an account.
+type AccountState struct {
+	Name          string
+	Clients       int64
+	Subscriptions int64 // of clients
+
+	InMsgs, InBytes, OutMsgs, OutBytes int64 // from and to its clients, those that have gone included
+
+	SlowConsumers int64
+
+	Limits   AccountLimits
+	Exports  []Export
+	Imports  []Import
+	Mappings []Mapping
+	Index    IndexState
+}
+
+// IndexState is a snapshot of an index of subscriptions.
+type IndexState struct {
+	Subscriptions int64 // of clients and other servers
+	Cached        int64 // subjects with a result at hand, or with subscriptions of their own
+	Inserts       int64 // so far
+	Removes       int64
+	Matches       int64 // messages that were matched
+	Misses        int64 // of them, those without a result at hand
+
+	// Over results at hand; a queue group counts as one. Only Indexes fills them in.
+	Results   int64
+	MaxFanout int64
+	Fanout    int64 // sum
+}
+
+// Add adds the numbers of t to those of s.
+func (s *IndexState) Add(t *IndexState) {
+	s.Subscriptions += t.Subscriptions
+	s.Cached += t.Cached
+	s.Inserts += t.Inserts
+	s.Removes += t.Removes
+	s.Matches += t.Matches
+	s.Misses += t.Misses
+	s.Results += t.Results
+	s.MaxFanout = max(s.MaxFanout, t.MaxFanout)
+	s.Fanout += t.Fanout
+}
+
+// accountTotals is what clients of an account have done.
+type accountTotals struct {
+	received, sent tally
+}
+
+// Accounts returns all accounts by name. Cost: O(clients + subjects). Locks: as Conns.
+func (b *Broker) Accounts() []AccountState {
+	l := b.live.Load()
+	b.mu.Lock()
+	totals := make(map[string]accountTotals, len(b.mu.pastOf))
+	for name, t := range b.mu.pastOf {
+		totals[name] = t
+	}
+	conns := make([]*conn, 0, len(b.mu.conns))
+	for _, c := range b.mu.conns {
+		conns = append(conns, c)
+	}
+	b.mu.Unlock()
+	for _, c := range conns {
+		if id := c.identity.Load(); id != nil {
+			t := totals[id.account.name]
+			t.add(c)
+			totals[id.account.name] = t
+		}
+	}
+	list := make([]AccountState, 0, len(l.authority.accounts))
+	for name, a := range l.authority.accounts {
+		t := totals[name]
+		s := AccountState{
+			Name: name, Clients: a.clients.Load(), Subscriptions: a.subscriptions.Load(), SlowConsumers: a.slow.Load(), Limits: *a.limits.Load(),
+			InMsgs: t.received.messages, InBytes: t.received.bytes, OutMsgs: t.sent.messages, OutBytes: t.sent.bytes,
+		}
+		s.Index = a.indexState(t.received.messages)
+		for _, o := range l.accountList() {
+			if o.Name == name {
+				s.Exports, s.Imports, s.Mappings = o.Exports, o.Imports, o.Mappings
+			}
+		}
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b AccountState) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// join adds what is in more.
+func (t *accountTotals) join(more accountTotals) {
+	t.received.messages += more.received.messages
+	t.received.bytes += more.received.bytes
+	t.sent.messages += more.sent.messages
+	t.sent.bytes += more.sent.bytes
+}
+
+// add adds what c has done, and returns how many bytes wait for it. Locks: takes c.out.mu.
+func (t *accountTotals) add(c *conn) (pending int64) {
+	t.received.messages += c.received.messages.Load()
+	t.received.bytes += c.received.bytes.Load()
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	t.sent.messages += c.out.mu.sent.messages
+	t.sent.bytes += c.out.mu.sent.bytes
+	return c.out.mu.pending
+}
+
+// indexState returns a snapshot of the index of a, whose clients have published so many messages.
+func (a *account) indexState(published int64) IndexState {
+	u, matches := a.index.Stats(), published+a.routed.Load()
+	return IndexState{
+		Subscriptions: int64(u.Subscriptions), Cached: int64(u.Literals + u.CacheEntries), Inserts: u.Inserts, Removes: u.Removes,
+		Matches: matches, Misses: min(u.Misses, matches),
+	}
+}
+
+// Indexes returns the indexes of all accounts, or of the one with this name, fan-out included. Cost: O(clients + subjects).
+// Locks: as Conns.
+func (b *Broker) Indexes(name string) []IndexState {
+	var list []IndexState
+	for _, a := range b.Accounts() {
+		if name != "" && a.Name != name {
+			continue
+		}
+		if known := b.live.Load().authority.accounts[a.Name]; known != nil {
+			f := known.index.Fanout()
+			a.Index.Results, a.Index.MaxFanout, a.Index.Fanout = f.Results, f.Max, f.Sum
+		}
+		list = append(list, a.Index)
+	}
+	return list
+}
+
+// SubQuery says which subscriptions of clients are asked for.
+type SubQuery struct {
+	Account string // empty: all of them
+	Subject string // only those that would get a message published to it; empty: all
+}
+
+// Subs returns subscriptions of clients, sorted by connection. Cost: O(subscriptions), or what a match costs with a subject.
+func (b *Broker) Subs(q SubQuery) []SubState {
+	var list []SubState
+	if q.Subject == "" {
+		for _, c := range b.connections() {
+			if id := c.identity.Load(); id != nil && (q.Account == "" || id.account.name == q.Account) {
+				list = append(list, c.subStates()...)
+			}
+		}
+	} else {
+		for name, a := range b.live.Load().authority.accounts {
+			if q.Account == "" || name == q.Account {
+				list = appendMatching(list, a, q.Subject)
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b SubState) int {
+		switch {
+		case a.ConnID != b.ConnID && a.ConnID < b.ConnID:
+			return -1
+		case a.ConnID != b.ConnID:
+			return 1
+		case len(a.SID) != len(b.SID):
+			return len(a.SID) - len(b.SID)
+		}
+		return strings.Compare(a.SID, b.SID)
+	})
+	return list
+}
+
+// appendMatching appends the subscriptions of clients of a that get what is published to text.
+func appendMatching(list []SubState, a *account, text string) []SubState {
+	var reader sublist.Reader[*subscription]
+	r := reader.Match(a.index, []byte(text))
+	add := func(s *subscription) {
+		if s.conn.route != nil {
+			return
+		}
+		s.conn.out.mu.Lock()
+		defer s.conn.out.mu.Unlock()
+		list = append(list, s.stateLocked(a.name))
+	}
+	for _, s := range r.Plain {
+		add(s)
+	}
+	for i := range r.Queues {
+		for _, s := range r.Queues[i].Members {
+			add(s)
+		}
+	}
+	return list
+}

@@ -1,0 +1,176 @@
+package monitor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/natsd/natsd/internal/password"
+)
+
+const (
+	headerTimeout  = 5 * time.Second // to send the header of a request
+	idleTimeout    = 2 * time.Minute // between two requests
+	maxHeader      = 1 << 20         // bytes
+	sampleInterval = time.Second
+)
+
+// ErrStarted is returned by a second Start.
+var ErrStarted = errors.New("monitor was started before; make a new one with New")
+
+// Server answers requests about a broker. New makes it, Start runs it, Shutdown ends it; it cannot be started again. All methods
+// may be called from any goroutine.
+type Server struct {
+	options   Options
+	base      string // path in front of all others, without a slash at the end
+	handler   http.Handler
+	metrics   http.Handler
+	requests  map[string]*atomic.Int64 // by path; never changed
+	usage     usage
+	busy      chan struct{} // holds one for each answer that is put together
+	quit      chan struct{}
+	passwords *password.Verifier
+	tasks     sync.WaitGroup
+
+	mu struct { // guards everything inside it
+		sync.Mutex
+		listener net.Listener
+		server   *http.Server
+	}
+}
+
+// maxBusy is the number of answers that are put together at a time. Others wait: a thousand scrapers at once must not take
+// the processors from the messages.
+const maxBusy = 2
+
+// New returns a server that is ready to be started, or an error that wraps ErrInvalidOptions. It opens nothing and starts no
+// goroutine.
+func New(o Options) (*Server, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	if o.About == nil {
+		o.About = func() About { return About{} }
+	}
+	s := &Server{options: o, busy: make(chan struct{}, maxBusy), quit: make(chan struct{}), passwords: password.NewVerifier(1)}
+	if base := strings.Trim(o.BasePath, "/"); base != "" {
+		s.base = "/" + base
+	}
+	s.usage.sample(time.Now())
+	s.metrics = s.newMetrics()
+	s.handler = s.newHandler()
+	return s, nil
+}
+
+// Handler returns what answers requests, for a program that has a listener of its own.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Start listens and answers requests until Shutdown. It returns as soon as requests are answered, or why that cannot be.
+func (s *Server) Start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.listener != nil {
+		return ErrStarted
+	}
+	o := &s.options
+	config := net.ListenConfig{}
+	listener, err := config.Listen(context.Background(), "tcp", net.JoinHostPort(o.Host, strconv.Itoa(max(0, o.Port))))
+	if err != nil {
+		return fmt.Errorf("can't listen to the monitor port: %w", err)
+	}
+	s.mu.listener = listener
+	s.mu.server = &http.Server{
+		Handler: s.handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, TLSConfig: o.TLS,
+		ErrorLog: log.New(quiet{}, "", 0), // scanners would fill the log
+	}
+	scheme := "http"
+	if o.TLS != nil {
+		scheme = "https"
+	}
+	o.Logger.Info().Msgf("Starting %s monitor on %s", scheme, net.JoinHostPort(o.Host, strconv.Itoa(s.portLocked())))
+	if tcp, ok := listener.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() && !o.protected() {
+		o.Logger.Warn().Msg("Monitoring is open to everybody who reaches its port; set monitor.authorization, or listen on 127.0.0.1")
+	}
+	s.tasks.Add(2)
+	go s.serve(listener, s.mu.server)
+	go s.watch()
+	return nil
+}
+
+// serve answers requests until the listener is closed. It ends with Shutdown, which waits for it.
+func (s *Server) serve(listener net.Listener, server *http.Server) {
+	defer s.tasks.Done()
+	var err error
+	if s.options.TLS != nil {
+		err = server.ServeTLS(listener, "", "")
+	} else {
+		err = server.Serve(listener)
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
+		s.options.Logger.Error().Msgf("monitoring has stopped: %v", err)
+	}
+}
+
+// watch samples what the process uses, once a second. It ends with Shutdown, which waits for it.
+func (s *Server) watch() {
+	defer s.tasks.Done()
+	ticker := time.NewTicker(sampleInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case now := <-ticker.C:
+			s.usage.sample(now)
+		case <-s.quit:
+			return
+		}
+	}
+}
+
+// Addr returns the address that is listened on, with the real port; nil before Start.
+func (s *Server) Addr() net.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.listener == nil {
+		return nil
+	}
+	return s.mu.listener.Addr()
+}
+
+func (s *Server) portLocked() int {
+	if tcp, ok := s.mu.listener.Addr().(*net.TCPAddr); ok {
+		return tcp.Port
+	}
+	return s.options.Port
+}
+
+// Shutdown stops listening, lets answers under way finish until ctx ends, and cuts the rest. A second call does nothing.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	server := s.mu.server
+	s.mu.server = nil
+	s.mu.Unlock()
+	if server == nil {
+		return nil
+	}
+	close(s.quit)
+	err := server.Shutdown(ctx)
+	if err != nil {
+		_ = server.Close() // what is left is cut, whatever this says
+		err = fmt.Errorf("monitoring did not stop in time, its connections were cut: %w", err)
+	}
+	s.tasks.Wait()
+	return err
+}
+
+// quiet is where net/http complains about broken requests.
+type quiet struct{}
+
+func (quiet) Write(p []byte) (int, error) { return len(p), nil }
