@@ -53,8 +53,11 @@ func (w *worker) flush(c *conn) {
 		}
 		w.recycle(spans)
 		if len(o.mu.spans) == 0 {
+			late := o.mu.late
+			o.mu.late = lateness{}
 			o.emptiedLocked()
 			o.mu.Unlock()
+			late.report(w.b)
 			return
 		}
 		spans = o.takeLocked()

@@ -23,7 +23,7 @@ type outbound struct {
 		closed    bool // nothing is queued any more
 		laggard   bool // publishers do not wait for it, see stall.go
 
-		late        lateness // messages that the writer goroutine will write
+		late        lateness // messages that another flusher will write
 		sentAt      int64    // see Broker.clock: of the last message
 		behindSince int64    // likewise, of the beginning of the backlog; 0: there is none, or it is the usual way
 

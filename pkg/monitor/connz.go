@@ -96,30 +96,71 @@ type connQuery struct {
 	user         string // empty: any
 	account      string // empty: any
 	match        string // part of what is shown, in lower case; empty: any
-	compare      func(a, b *broker.ConnState) int
+	order        order
 }
 
-// comparisons are the ways to sort. Source: docs/spec/monitoring.md §5.2.
-func comparisons() map[string]func(a, b *broker.ConnState) int {
-	descending := func(of func(c *broker.ConnState) int64) func(a, b *broker.ConnState) int {
-		return func(a, b *broker.ConnState) int { return cmp.Compare(of(b), of(a)) }
+// order is a way to sort: by a number, or by a text. Ties go by cid.
+type order struct {
+	number func(c *broker.ConnState) int64
+	text   func(c *broker.ConnState) string
+}
+
+// orders are the ways to sort. Source: docs/spec/monitoring.md §5.2.
+func orders() map[string]order {
+	ascending := func(of func(c *broker.ConnState) int64) order { return order{number: of} }
+	descending := func(of func(c *broker.ConnState) int64) order {
+		return order{number: func(c *broker.ConnState) int64 { return -of(c) }}
 	}
-	none := func(_, _ *broker.ConnState) int { return 0 } // ties go by cid
-	return map[string]func(a, b *broker.ConnState) int{
-		"": none, "cid": none, "start": none,
+	return map[string]order{
+		"": {}, "cid": {}, "start": {},
 		"subs":       descending(func(c *broker.ConnState) int64 { return int64(c.Subscriptions) }),
 		"pending":    descending(func(c *broker.ConnState) int64 { return c.Pending }),
 		"msgs_to":    descending(func(c *broker.ConnState) int64 { return c.OutMsgs }),
 		"msgs_from":  descending(func(c *broker.ConnState) int64 { return c.InMsgs }),
 		"bytes_to":   descending(func(c *broker.ConnState) int64 { return c.OutBytes }),
 		"bytes_from": descending(func(c *broker.ConnState) int64 { return c.InBytes }),
-		"last":       func(a, b *broker.ConnState) int { return b.LastActivity.Compare(a.LastActivity) },
-		"idle":       func(a, b *broker.ConnState) int { return a.LastActivity.Compare(b.LastActivity) },
-		"uptime":     func(a, b *broker.ConnState) int { return b.Start.Compare(a.Start) },
+		"last":       descending(func(c *broker.ConnState) int64 { return c.LastActivity.UnixNano() }),
+		"idle":       ascending(func(c *broker.ConnState) int64 { return c.LastActivity.UnixNano() }),
+		"uptime":     descending(func(c *broker.ConnState) int64 { return c.Start.UnixNano() }),
 		"rtt":        descending(func(c *broker.ConnState) int64 { return int64(c.RTT) }),
-		"stop":       func(a, b *broker.ConnState) int { return b.Stop.Compare(a.Stop) },
-		"reason":     func(a, b *broker.ConnState) int { return strings.Compare(a.Reason, b.Reason) },
+		"stop":       descending(func(c *broker.ConnState) int64 { return c.Stop.UnixNano() }),
+		"reason":     {text: func(c *broker.ConnState) string { return c.Reason }},
 	}
+}
+
+// sortKey is what a connection is sorted by.
+type sortKey struct {
+	number int64
+	text   string
+	id     uint64
+	conn   *broker.ConnState
+}
+
+// sort returns list in the order o.
+func (o order) sort(list []*broker.ConnState) []*broker.ConnState {
+	keys := make([]sortKey, len(list))
+	for i, c := range list {
+		keys[i] = sortKey{id: c.ID, conn: c}
+		if o.number != nil {
+			keys[i].number = o.number(c)
+		}
+		if o.text != nil {
+			keys[i].text = o.text(c)
+		}
+	}
+	slices.SortFunc(keys, func(a, b sortKey) int {
+		if a.number != b.number {
+			return cmp.Compare(a.number, b.number)
+		}
+		if order := strings.Compare(a.text, b.text); order != 0 {
+			return order
+		}
+		return cmp.Compare(a.id, b.id)
+	})
+	for i := range keys {
+		list[i] = keys[i].conn
+	}
+	return list
 }
 
 // newConnQuery returns what a query asks.
@@ -152,14 +193,14 @@ func newConnQuery(q url.Values) (*connQuery, error) {
 		return nil, badRequest{fmt.Errorf("Error decoding state for %s", clip(state))} //nolint:staticcheck,revive // text of docs/spec/monitoring.md §2
 	}
 	name := strings.ToLower(q.Get("sort"))
-	compare, known := comparisons()[name]
+	order, known := orders()[name]
 	switch {
 	case !known:
 		return nil, badRequest{errors.New("invalid sorting option: " + clip(q.Get("sort")))}
 	case (name == "stop" || name == "reason") && c.open:
 		return nil, badRequest{errors.New("sort by " + name + " only valid on closed connections")}
 	}
-	c.compare = compare
+	c.order = order
 	return c, nil
 }
 
@@ -173,6 +214,7 @@ func (s *Server) connz(values url.Values) (any, error) {
 	list, total := s.connections(q)
 	z := &Connz{ServerID: s.options.Broker.ID(), Now: now, Total: total, Offset: q.offset, Limit: q.limit, Conns: []ConnInfo{}}
 	for _, c := range list {
+		c.Describe()
 		z.Conns = append(z.Conns, connInfo(c, q, now))
 	}
 	z.NumConns = len(z.Conns)
@@ -183,6 +225,13 @@ func (s *Server) connz(values url.Values) (any, error) {
 // was sorted by: it is one snapshot.
 func (s *Server) connections(q *connQuery) (list []*broker.ConnState, total int) {
 	var all []broker.ConnState
+	if q.plain() {
+		all, total = s.options.Broker.ConnsPage(q.offset, q.limit)
+		for i := range all {
+			list = append(list, &all[i])
+		}
+		return list, total
+	}
 	if q.open && q.byID {
 		if c, found := s.options.Broker.Conn(q.id); found {
 			all = append(all, c)
@@ -195,22 +244,28 @@ func (s *Server) connections(q *connQuery) (list []*broker.ConnState, total int)
 	}
 	list = make([]*broker.ConnState, 0, len(all))
 	for i := range all {
-		c := &all[i]
-		if q.byID && c.ID != q.id || q.user != "" && shownUser(c) != q.user || q.account != "" && c.Account != q.account {
-			continue
+		if c := &all[i]; q.wants(c) {
+			list = append(list, c)
 		}
-		if q.match != "" && !matches(c, q.match) {
-			continue
-		}
-		list = append(list, c)
 	}
-	slices.SortFunc(list, func(a, b *broker.ConnState) int {
-		if order := q.compare(a, b); order != 0 {
-			return order
-		}
-		return cmp.Compare(a.ID, b.ID)
-	})
-	return part(list, q.page), len(list)
+	return part(q.order.sort(list), q.page), len(list)
+}
+
+// plain reports whether q asks for all open connections by id, as most do.
+func (q *connQuery) plain() bool {
+	return !q.closed && !q.byID && q.user == "" && q.account == "" && q.match == "" && q.order.number == nil && q.order.text == nil
+}
+
+// wants reports whether c is one of those that q asks for.
+func (q *connQuery) wants(c *broker.ConnState) bool {
+	if q.byID && c.ID != q.id {
+		return false
+	}
+	if q.user == "" && q.account == "" && q.match == "" {
+		return true
+	}
+	c.Describe()
+	return (q.user == "" || shownUser(c) == q.user) && (q.account == "" || c.Account == q.account) && (q.match == "" || matches(c, q.match))
 }
 
 // matches reports whether text, in lower case, is part of what is shown of c.

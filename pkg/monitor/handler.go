@@ -207,9 +207,3 @@ func (w *steady) Write(p []byte) (n int, err error) {
 
 // Unwrap is for http.ResponseController.
 func (w *steady) Unwrap() http.ResponseWriter { return w.ResponseWriter }
-
-// serveStacks answers with the stacks of all goroutines. It takes no lock of the broker. Source: docs/spec/monitoring.md §8.
-func (s *Server) serveStacks(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(stacks())
-}

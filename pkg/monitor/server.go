@@ -34,6 +34,7 @@ type Server struct {
 	handler   http.Handler
 	metrics   http.Handler
 	requests  map[string]*atomic.Int64 // by path; never changed
+	stacks    stacks
 	usage     usage
 	busy      chan struct{} // holds one for each answer that is put together
 	quit      chan struct{}
@@ -151,7 +152,10 @@ func (s *Server) portLocked() int {
 	return s.options.Port
 }
 
-// Shutdown stops listening, lets answers under way finish until ctx ends, and cuts the rest. A second call does nothing.
+// lastAnswers is how long answers under way may take when the server stops.
+const lastAnswers = time.Second
+
+// Shutdown stops listening, lets answers under way finish for a moment, and cuts the rest. A second call does nothing.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	server := s.mu.server
@@ -161,13 +165,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return nil
 	}
 	close(s.quit)
-	err := server.Shutdown(ctx)
-	if err != nil {
-		_ = server.Close() // what is left is cut, whatever this says
-		err = fmt.Errorf("monitoring did not stop in time, its connections were cut: %w", err)
+	ctx, cancel := context.WithTimeout(ctx, lastAnswers)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		_ = server.Close() // callers that do not read must not hold up the end
 	}
 	s.tasks.Wait()
-	return err
+	return nil
 }
 
 // quiet is where net/http complains about broken requests.

@@ -2,7 +2,6 @@ package monitor
 
 import (
 	"math"
-	"runtime"
 	"sync"
 	"time"
 )
@@ -33,15 +32,4 @@ func (u *usage) percent() float64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.mu.percent
-}
-
-// stacks returns the stacks of all goroutines.
-func stacks() []byte {
-	const most = 256 << 20
-	for size := 1 << 20; ; size *= 2 {
-		buffer := make([]byte, size)
-		if n := runtime.Stack(buffer, true); n < size || size >= most {
-			return buffer[:n]
-		}
-	}
 }
