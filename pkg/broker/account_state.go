@@ -124,6 +124,20 @@ func (a *account) indexState(published int64) IndexState {
 	}
 }
 
+// IndexTotals returns the sum of all indexes, for clients that have published so many messages. Cost: O(accounts).
+func (b *Broker) IndexTotals(published int64) IndexState {
+	sum := IndexState{Matches: published}
+	for _, a := range b.live.Load().authority.accounts {
+		u := a.index.Stats()
+		sum.Add(&IndexState{
+			Subscriptions: int64(u.Subscriptions), Cached: int64(u.Literals + u.CacheEntries), Inserts: u.Inserts, Removes: u.Removes,
+			Matches: a.routed.Load(), Misses: u.Misses,
+		})
+	}
+	sum.Misses = min(sum.Misses, sum.Matches)
+	return sum
+}
+
 // Indexes returns the indexes of all accounts, or of the one with this name, fan-out included. Cost: O(clients + subjects).
 // Locks: as Conns.
 func (b *Broker) Indexes(name string) []IndexState {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/tls"
 	"crypto/x509"
-	"math"
 	"net"
 	"slices"
 	"time"
@@ -59,29 +58,25 @@ func (b *Broker) timeOf(ns int64) time.Time { return b.begun.Add(time.Duration(n
 // clock returns the nanoseconds since b was made.
 func (b *Broker) clock() int64 { return int64(time.Since(b.begun)) }
 
-// Conns returns all open clients at this moment, by id and without what Describe adds. Cost: O(clients), below a microsecond
-// each. No lock is held for longer than the list of them takes to copy.
-func (b *Broker) Conns() []ConnState {
-	list, _ := b.ConnsPage(0, math.MaxInt)
-	return list
+// EachConn calls yield with a snapshot of every open client, by id and without what Describe adds, until yield returns false. The
+// snapshot is good until yield returns, and may be copied. Cost: below a microsecond for each. No lock is held while yield runs,
+// nor for longer than the list of connections takes to copy.
+func (b *Broker) EachConn(yield func(s *ConnState) bool) {
+	var s ConnState
+	for _, c := range b.connsByID() {
+		s = ConnState{}
+		c.conn.count(&s)
+		if !yield(&s) {
+			return
+		}
+	}
 }
 
-// ConnsPage is Conns for at most limit clients, beginning with the one that has offset before it. It also returns how many there
-// are. Neither may be negative.
+// ConnsPage returns at most limit clients as EachConn has them, beginning with the one that has offset before it, and how many
+// there are in all. Neither may be negative.
 func (b *Broker) ConnsPage(offset, limit int) (list []ConnState, total int) {
-	type numbered struct {
-		id   uint64
-		conn *conn
-	}
-	b.mu.Lock()
-	conns := make([]numbered, 0, len(b.mu.conns))
-	for id, c := range b.mu.conns {
-		conns = append(conns, numbered{id, c})
-	}
-	b.mu.Unlock()
+	conns := b.connsByID()
 	total = len(conns)
-	// In the order in which they came, they are mostly neighbours in memory, and that is where the time goes.
-	slices.SortFunc(conns, func(a, b numbered) int { return cmp.Compare(a.id, b.id) })
 	conns = conns[min(offset, total):]
 	conns = conns[:min(limit, len(conns))]
 	list = make([]ConnState, len(conns))
@@ -89,6 +84,25 @@ func (b *Broker) ConnsPage(offset, limit int) (list []ConnState, total int) {
 		conns[i].conn.count(&list[i])
 	}
 	return list, total
+}
+
+// numbered is a connection with its id beside it, so that sorting need not look into the connections.
+type numbered struct {
+	id   uint64
+	conn *conn
+}
+
+// connsByID returns all open clients by id. In the order in which they came, they are mostly neighbours in memory, and going
+// there is what takes the time.
+func (b *Broker) connsByID() []numbered {
+	b.mu.Lock()
+	conns := make([]numbered, 0, len(b.mu.conns))
+	for id, c := range b.mu.conns {
+		conns = append(conns, numbered{id, c})
+	}
+	b.mu.Unlock()
+	slices.SortFunc(conns, func(a, b numbered) int { return cmp.Compare(a.id, b.id) })
+	return conns
 }
 
 // Conn returns one open client, and whether there is one with this id.

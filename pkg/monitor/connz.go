@@ -105,6 +105,36 @@ type order struct {
 	text   func(c *broker.ConnState) string
 }
 
+// sortKey is what a connection is sorted by, and where it is. Connections themselves are too large to be moved about.
+type sortKey struct {
+	number int64
+	text   string
+	id     uint64
+	at     int
+}
+
+// key returns the key of c.
+func (o order) key(c *broker.ConnState, at int) sortKey {
+	k := sortKey{id: c.ID, at: at}
+	if o.number != nil {
+		k.number = o.number(c)
+	}
+	if o.text != nil {
+		k.text = o.text(c)
+	}
+	return k
+}
+
+func compareKeys(a, b sortKey) int {
+	switch {
+	case a.number != b.number:
+		return cmp.Compare(a.number, b.number)
+	case a.text != b.text:
+		return strings.Compare(a.text, b.text)
+	}
+	return cmp.Compare(a.id, b.id)
+}
+
 // orders are the ways to sort. Source: docs/spec/monitoring.md §5.2.
 func orders() map[string]order {
 	ascending := func(of func(c *broker.ConnState) int64) order { return order{number: of} }
@@ -126,41 +156,6 @@ func orders() map[string]order {
 		"stop":       descending(func(c *broker.ConnState) int64 { return c.Stop.UnixNano() }),
 		"reason":     {text: func(c *broker.ConnState) string { return c.Reason }},
 	}
-}
-
-// sortKey is what a connection is sorted by.
-type sortKey struct {
-	number int64
-	text   string
-	id     uint64
-	conn   *broker.ConnState
-}
-
-// sort returns list in the order o.
-func (o order) sort(list []*broker.ConnState) []*broker.ConnState {
-	keys := make([]sortKey, len(list))
-	for i, c := range list {
-		keys[i] = sortKey{id: c.ID, conn: c}
-		if o.number != nil {
-			keys[i].number = o.number(c)
-		}
-		if o.text != nil {
-			keys[i].text = o.text(c)
-		}
-	}
-	slices.SortFunc(keys, func(a, b sortKey) int {
-		if a.number != b.number {
-			return cmp.Compare(a.number, b.number)
-		}
-		if order := strings.Compare(a.text, b.text); order != 0 {
-			return order
-		}
-		return cmp.Compare(a.id, b.id)
-	})
-	for i := range keys {
-		list[i] = keys[i].conn
-	}
-	return list
 }
 
 // newConnQuery returns what a query asks.
@@ -213,9 +208,9 @@ func (s *Server) connz(values url.Values) (any, error) {
 	now := time.Now().UTC()
 	list, total := s.connections(q)
 	z := &Connz{ServerID: s.options.Broker.ID(), Now: now, Total: total, Offset: q.offset, Limit: q.limit, Conns: []ConnInfo{}}
-	for _, c := range list {
-		c.Describe()
-		z.Conns = append(z.Conns, connInfo(c, q, now))
+	for i := range list {
+		list[i].Describe()
+		z.Conns = append(z.Conns, connInfo(&list[i], q, now))
 	}
 	z.NumConns = len(z.Conns)
 	return z, nil
@@ -223,33 +218,92 @@ func (s *Server) connz(values url.Values) (any, error) {
 
 // connections returns the connections that q asks for, and how many there are before the page is cut out. What is shown is what
 // was sorted by: it is one snapshot.
-func (s *Server) connections(q *connQuery) (list []*broker.ConnState, total int) {
-	var all []broker.ConnState
+func (s *Server) connections(q *connQuery) (list []broker.ConnState, total int) {
+	b := s.options.Broker
 	if q.plain() {
-		all, total = s.options.Broker.ConnsPage(q.offset, q.limit)
-		for i := range all {
-			list = append(list, &all[i])
-		}
-		return list, total
+		return b.ConnsPage(q.offset, q.limit)
 	}
-	if q.open && q.byID {
-		if c, found := s.options.Broker.Conn(q.id); found {
-			all = append(all, c)
+	chosen := selection{q: q}
+	if q.open && !q.byID {
+		chosen.expect(b.ConnectionCount())
+	}
+	switch {
+	case q.open && q.byID:
+		if c, found := b.Conn(q.id); found {
+			chosen.offer(&c)
 		}
-	} else if q.open {
-		all = s.options.Broker.Conns()
+	case q.open:
+		b.EachConn(func(c *broker.ConnState) bool {
+			chosen.offer(c)
+			return true
+		})
 	}
 	if q.closed {
-		all = append(all, s.options.Broker.Closed()...)
-	}
-	list = make([]*broker.ConnState, 0, len(all))
-	for i := range all {
-		if c := &all[i]; q.wants(c) {
-			list = append(list, c)
+		for _, c := range b.Closed() {
+			chosen.offer(&c)
 		}
 	}
-	return part(q.order.sort(list), q.page), len(list)
+	return chosen.page()
 }
+
+// selection finds the page of a query without keeping all connections: what is certainly behind it is dropped on the way.
+type selection struct {
+	q     *connQuery
+	kept  []broker.ConnState
+	keys  []sortKey // of kept
+	full  bool      // there is enough for the page, up to last
+	last  sortKey
+	total int // offered and wanted
+}
+
+// expect makes room for what n connections may need.
+func (s *selection) expect(n int) {
+	if end := s.q.offset + s.q.limit; end >= 0 && end < n {
+		n = min(n, 2*max(end, minKept))
+	}
+	s.kept, s.keys = make([]broker.ConnState, 0, n), make([]sortKey, 0, n)
+}
+
+// offer adds c if it is wanted.
+func (s *selection) offer(c *broker.ConnState) {
+	if !s.q.wants(c) {
+		return
+	}
+	s.total++
+	k := s.q.order.key(c, len(s.kept))
+	if s.full && compareKeys(k, s.last) > 0 {
+		return // it is behind the page
+	}
+	s.keys = append(s.keys, k)
+	s.kept = append(s.kept, *c)
+	end := s.q.offset + s.q.limit
+	if end < 0 || len(s.kept) < 2*max(end, minKept) {
+		return
+	}
+	s.kept = s.sorted(page{0, end})
+	for i := range s.kept {
+		s.keys[i].at = i
+	}
+	s.keys = s.keys[:len(s.kept)]
+	s.full, s.last = len(s.keys) == end, s.keys[len(s.keys)-1]
+}
+
+// minKept keeps a selection from sorting too often for a small page.
+const minKept = 512
+
+// sorted sorts the keys and returns a page of what they stand for.
+func (s *selection) sorted(p page) []broker.ConnState {
+	slices.SortFunc(s.keys, compareKeys)
+	keys := part(s.keys, p)
+	list := make([]broker.ConnState, len(keys))
+	for i, k := range keys {
+		list[i] = s.kept[k.at]
+	}
+	return list
+}
+
+// page returns the page, and how many connections were wanted.
+func (s *selection) page() ([]broker.ConnState, int) { return s.sorted(s.q.page), s.total }
 
 // plain reports whether q asks for all open connections by id, as most do.
 func (q *connQuery) plain() bool {

@@ -117,7 +117,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	gauge(c.pending, float64(stats.Pending))
 	gauge(c.mostPending, float64(stats.MostPending))
 	c.collectCluster(gauge)
-	c.collectIndexes(gauge, counter)
+	c.collectIndexes(stats.ClientInMsgs, gauge, counter)
 	c.collectClosed(counter)
 	c.collectProgram(gauge, counter)
 	c.collectLatency(out)
@@ -133,11 +133,8 @@ func (c *collector) collectCluster(gauge func(d *prometheus.Desc, value float64,
 	gauge(c.missing, float64(missing))
 }
 
-func (c *collector) collectIndexes(gauge func(d *prometheus.Desc, value float64, labels ...string), counter func(d *prometheus.Desc, value int64, labels ...string)) {
-	var sum broker.IndexState
-	for _, a := range c.s.options.Broker.Accounts() {
-		sum.Add(&a.Index)
-	}
+func (c *collector) collectIndexes(published int64, gauge func(d *prometheus.Desc, value float64, labels ...string), counter func(d *prometheus.Desc, value int64, labels ...string)) {
+	sum := c.s.options.Broker.IndexTotals(published)
 	gauge(c.cache, float64(sum.Cached))
 	counter(c.matches, sum.Matches)
 	counter(c.misses, sum.Misses)
