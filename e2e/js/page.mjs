@@ -134,17 +134,17 @@ await visit(page, "slow");
 const slow = await client("snail", "SUB bulk 1\r\n");
 slow.pause();
 const block = "PUB bulk 65536\r\n" + "x".repeat(65536) + "\r\n";
-let flooding = true;
-const flood = (async () => {
-  while (flooding) {
+async function flood(enough) {
+  while (!await enough()) {
     publisher.write(block);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-})();
+}
+const ask = async (path) => (await fetch(monitor + path)).json();
+await flood(async () => (await ask("/connz?sort=pending&limit=1")).connections[0].pending_bytes > 1 << 20);
 await page.waitForFunction(() => [...document.querySelectorAll("#behind-table tbody tr")].some((r) => r.textContent.includes("snail")));
+await flood(async () => (await ask("/slowz")).clients > 0);
 await page.waitForFunction(() => [...document.querySelectorAll("#slow-table tbody tr")].some((r) => r.textContent.includes("snail")));
-flooding = false;
-await flood;
 assert.match(await page.textContent("#slow-table tbody"), /max_pending 4194304 bytes.*bulk/);
 await accessible(page, "the slow consumers");
 await picture(page, "monitor-slow");

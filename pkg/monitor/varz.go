@@ -176,8 +176,8 @@ func (v *Varz) noteListener(o *Options) {
 	} else {
 		v.HTTPPort = o.Port
 	}
-	if v.HTTPBasePath == "" {
-		v.HTTPBasePath = "/"
+	if v.HTTPBasePath == "/" {
+		v.HTTPBasePath = "" // as the peer shows it
 	}
 }
 
