@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -147,6 +148,9 @@ func (d *daemon) apply(next *config.Config) error {
 		if err := closeLog(before); err != nil {
 			d.logger.Error().Msgf("cannot close the old log file: %v", err)
 		}
+	}
+	if d.profiler != nil {
+		runtime.SetBlockProfileRate(next.ProfBlockRate)
 	}
 	d.config = next
 	d.history.loaded(next)

@@ -1,0 +1,200 @@
+//go:build unix
+
+package main
+
+import (
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/natsd/natsd/internal/testutil/certs"
+)
+
+// caller asks the monitor port of a process.
+type caller struct {
+	p         *process
+	url       string
+	token     string
+	transport *http.Transport
+}
+
+// monitor returns what asks the monitor port that the log tells of.
+func (p *process) monitor() *caller {
+	p.t.Helper()
+	m := regexp.MustCompile(`Starting (https?) monitor on (\S+)`).FindStringSubmatch(p.log())
+	if m == nil {
+		p.t.Fatalf("no monitor in the log:\n%s", p.log())
+	}
+	return &caller{p: p, url: m[1] + "://" + m[2], transport: &http.Transport{DisableKeepAlives: true}}
+}
+
+// get returns the answer to a path.
+func (c *caller) get(path string) (status int, body string) {
+	c.p.t.Helper()
+	request, err := http.NewRequestWithContext(c.p.t.Context(), http.MethodGet, c.url+path, nil)
+	if err != nil {
+		c.p.t.Fatal(err)
+	}
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	response, err := c.transport.RoundTrip(request)
+	if err != nil {
+		c.p.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		c.p.t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+// field returns a field of /varz.
+func (c *caller) field(name string) any {
+	c.p.t.Helper()
+	_, body := c.get("/varz")
+	var v map[string]any
+	if err := json.Unmarshal([]byte(body), &v); err != nil {
+		c.p.t.Fatal(err)
+	}
+	return v[name]
+}
+
+// TestProgramMonitor: monitoring starts before clients are served, shows no secret, and follows reloads.
+func TestProgramMonitor(t *testing.T) {
+	const conf = `
+http: "127.0.0.1:-1"
+prof_port: -1
+monitor { authorization { token: CANARYmonitor } }
+authorization { users: [{user: al, password: CANARYal}, {user: bob, password: CANARYbob}] }
+cluster { listen: "127.0.0.1:-1", authorization { user: r, password: CANARYroute }, routes: ["nats://r:CANARYurl@127.0.0.1:1"] }
+server_tags: [blue, CANDID]
+max_payload: 2mb
+`
+	path := writeConfig(t, conf)
+	p := serve(t, "-c", path)
+	m := p.monitor()
+	log := p.log()
+	if strings.Index(log, "Starting http monitor") > strings.Index(log, "Listening for client connections") || !strings.Contains(log, "profiling port: ") {
+		t.Errorf("the log is\n%s", log)
+	}
+	_, in, line := p.enter("al", "CANARYal")
+	if line != "PONG" {
+		t.Fatal(line, in)
+	}
+	if status, _ := m.get("/varz"); status != http.StatusUnauthorized {
+		t.Errorf("a stranger gets %d", status)
+	}
+	m.token = "CANARYmonitor"
+	for _, path := range []string{
+		"/", "/varz", "/connz?auth=1&subs=detail", "/connz?state=all&auth=1", "/routez?subs=detail", "/subsz?subs=1", "/accountz", "/accountz?acc=$G", "/accstatz?unused=1",
+		"/leafz", "/slowz", "/configz", "/healthz", "/readyz?verbose", "/metrics", "/stacksz",
+	} {
+		if status, body := m.get(path); status != http.StatusOK || strings.Contains(body, "CANARY") {
+			t.Errorf("%s: %d, or a secret in %s", path, status, body)
+		}
+	}
+	if _, body := m.get("/configz"); !strings.Contains(body, `"max_payload"`) || !strings.Contains(body, path+":8:14") || !strings.Contains(body, "[REDACTED]") {
+		t.Errorf("/configz is %s", body)
+	}
+	loaded := m.field("config_load_time")
+	rewrite(t, path, conf+"lame_duck_duration: 45s\n")
+	p.signal(syscall.SIGHUP)
+	p.await("Failed to reload server configuration")
+	if now := m.field("config_load_time"); now != loaded {
+		t.Errorf("a refused reload has changed config_load_time from %v to %v", loaded, now)
+	}
+	rewrite(t, path, strings.Replace(conf, "blue", "green", 1))
+	p.signal(syscall.SIGHUP)
+	p.await("Reloaded server configuration")
+	if now, tags := m.field("config_load_time"), fmt.Sprint(m.field("tags")); now == loaded || tags != "[green CANDID]" {
+		t.Errorf("after a reload config_load_time is %v and the tags %s", now, tags)
+	}
+	if _, body := m.get("/metrics"); !strings.Contains(body, `natsd_config_reloads_total{result="failed"} 1`) || !strings.Contains(body, `natsd_config_reloads_total{result="ok"} 1`) {
+		t.Error("reloads are not counted")
+	}
+	port := regexp.MustCompile(`profiling port: (\d+)`).FindStringSubmatch(p.log())[1]
+	host, _, _ := net.SplitHostPort(p.addr)
+	profiles := &caller{p: p, url: "http://" + net.JoinHostPort(host, port), transport: m.transport}
+	if status, _ := profiles.get("/debug/pprof/goroutine?debug=1"); status != http.StatusUnauthorized {
+		t.Errorf("a stranger gets profiles: %d", status)
+	}
+	profiles.token = m.token
+	if status, body := profiles.get("/debug/pprof/goroutine?debug=1"); status != http.StatusOK || !strings.Contains(body, "goroutine profile") {
+		t.Errorf("profiles: %d", status)
+	}
+	if code := p.end(os.Interrupt); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if strings.Contains(p.log(), "CANARY") {
+		t.Errorf("a secret in the log:\n%s", p.log())
+	}
+}
+
+// TestProgramMonitorRefusals are the faults of docs/spec/cli.md §4 and §9.
+func TestProgramMonitorRefusals(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	_, port, _ := net.SplitHostPort(taken.Addr().String())
+	for _, c := range []struct {
+		args string
+		code int // docs/spec/choices.md 2
+		want string
+	}{
+		{"-m 8222 -ms 8443", 2, "Can't start monitoring: can't specify both HTTP (8222) and HTTPs (8443) ports"},
+		{"-ms 8443", 2, "Can't start monitoring: TLS cert and key required for HTTPS"},
+		{"-m " + port, 1, "Can't start monitoring: can't listen to the monitor port: listen tcp 127.0.0.1:" + port},
+	} {
+		command := exec.CommandContext(t.Context(), program, append([]string{"serve", "-a", "127.0.0.1", "-p", "-1"}, strings.Fields(c.args)...)...)
+		output, _ := command.CombinedOutput()
+		if command.ProcessState.ExitCode() != c.code || !strings.Contains(string(output), c.want) {
+			t.Errorf("%s: exit code %d\n%s", c.args, command.ProcessState.ExitCode(), output)
+		}
+	}
+}
+
+// TestProgramMonitorTLS: https uses the certificate for clients, asks callers for none, and follows a reload.
+func TestProgramMonitorTLS(t *testing.T) {
+	ca, folder := certs.NewAuthority(t), t.TempDir()
+	certFile, keyFile := ca.Server(nil).Write(t, folder, "server")
+	conf := fmt.Sprintf("https: '127.0.0.1:-1'\ntls { cert_file: %q, key_file: %q, ca_file: %q, verify: true }\n", certFile, keyFile, ca.Write(t, folder))
+	path := writeConfig(t, conf)
+	p := serve(t, "-c", path)
+	m := p.monitor()
+	serial := ""
+	m.transport = &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{
+		RootCAs: ca.Pool(), MinVersion: tls.VersionTLS12,
+		VerifyConnection: func(s tls.ConnectionState) error {
+			serial = s.PeerCertificates[0].SerialNumber.String()
+			return nil
+		},
+	}}
+	if status, _ := m.get("/varz"); status != http.StatusOK {
+		t.Errorf("without a certificate: %d", status)
+	}
+	if m.field("tls_verify") != true || m.field("tls_cert_not_after") == nil || m.field("https_port") != -1.0 {
+		t.Error("varz does not show TLS")
+	}
+	before := serial
+	otherCert, otherKey := ca.Server(nil).Write(t, folder, "other")
+	rewrite(t, path, strings.NewReplacer(certFile, otherCert, keyFile, otherKey).Replace(conf))
+	p.signal(syscall.SIGHUP)
+	p.await("Reloaded server configuration")
+	m.get("/varz")
+	if serial == before {
+		t.Error("the old certificate is shown after a reload")
+	}
+}
