@@ -1,5 +1,5 @@
-// Command scrape asks every endpoint of a monitor port once a second, as a scraper and a dashboard together would, until it is
-// ended. What that costs a server under load is in docs/performance.md.
+// Command scrape asks every endpoint of a monitor port once a second, as a scraper and a dashboard together would, until the
+// server has gone. What that costs a server under load is in docs/performance.md.
 //
 //	go run ./internal/tools/scrape http://127.0.0.1:8222
 package main
@@ -23,6 +23,7 @@ func main() {
 		} {
 			if err := ask(os.Args[1] + "/" + path); err != nil {
 				fmt.Fprintln(os.Stderr, "scrape:", err)
+				os.Exit(1)
 			}
 		}
 	}
