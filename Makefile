@@ -16,7 +16,7 @@ PARTITION ?= 20s
 # The race detector needs a C compiler; without one the tests run without it.
 RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 
-.PHONY: help build test race lint vuln oracle sim fuzz bench e2e soak chaos cover golden generate clean
+.PHONY: help build test race lint cross vuln oracle sim fuzz bench e2e soak chaos cover golden generate clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,13 @@ lint: $(BIN)/golangci-lint ## vet, check the format and run the linters
 	$(GO) vet ./...
 	$(GO) vet -tags e2e,chaos ./...
 	$(BIN)/golangci-lint run ./...
+
+cross: ## vet and build for the other systems that there are packages for
+	@set -e; for target in linux/arm64 linux/arm darwin/arm64 windows/amd64 freebsd/amd64; do \
+		echo "== $$target"; \
+		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 $(GO) vet ./...; \
+		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 $(GO) build -o /dev/null .; \
+	done
 
 vuln: $(BIN)/govulncheck ## look for known vulnerabilities in what is used; needs the database of vuln.go.dev, or GOVULNDB
 	$(BIN)/govulncheck ./...

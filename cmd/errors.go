@@ -67,6 +67,15 @@ func (e *quietError) Error() string { return e.err.Error() }
 // Unwrap returns the failure.
 func (e *quietError) Unwrap() error { return e.err }
 
+// listError is an error followed by a list, whose lines are for programs to read.
+type listError struct {
+	text string
+	list []string
+}
+
+// Error returns the text and the list, each on a line.
+func (e *listError) Error() string { return e.text + "\n" + strings.Join(e.list, "\n") }
+
 // exitCode returns the exit code for the outcome of a command.
 func exitCode(err error) int {
 	var usage *usageError
@@ -88,6 +97,11 @@ func printError(w io.Writer, err error) {
 	var logged *loggedError
 	var quiet *quietError
 	if err == nil || errors.As(err, &logged) || errors.As(err, &quiet) {
+		return
+	}
+	var list *listError
+	if errors.As(err, &list) {
+		_, _ = fmt.Fprintf(w, "%s: %s\n", programName, list.Error())
 		return
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {

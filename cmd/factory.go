@@ -39,6 +39,15 @@ type Factory struct {
 	Signals func() (signals <-chan os.Signal, stop func())
 	// NewBroker makes the server that `serve` runs.
 	NewBroker func(nodeOptions) (server, error)
+	// Program is the name or path that this program was started by, and Args what came after it.
+	Program string
+	Args    []string
+	// Notify tells a service manager the state of the server (sd_notify). Nil: there is none.
+	Notify func(state string)
+	// Watchdog is how often the service manager wants a sign of life; 0: never.
+	Watchdog time.Duration
+	// Real says that this is a process of its own: it may answer commands (internal/control) and limit its memory.
+	Real bool
 	// Build says which program this is.
 	Build buildInfo
 }
@@ -52,19 +61,31 @@ type server interface {
 	ClientURL() string
 	Reload(nodeOptions) error
 	Protect(h http.Handler) http.Handler
+	ListenerFiles() (names []string, files []*os.File, err error)
+	Retire(ctx context.Context) error
+	Ports() ports
+	Stats() broker.Stats
 	LameDuck(ctx context.Context) error
 	Shutdown(ctx context.Context) error
 }
 
-// newFactory returns the factory of a real process.
-func newFactory(env []string, streams *iostreams.Streams) *Factory {
+// monotonic returns the time on the clock that service managers compare with (CLOCK_MONOTONIC).
+func (f *Factory) monotonic() time.Duration { return monotonicNow() }
+
+// newFactory returns the factory of a real process with this command line.
+func newFactory(args, env []string, streams *iostreams.Streams) *Factory {
 	return &Factory{
 		Streams:   streams,
 		LookupEnv: envLookup(env),
-		Environ:   env,
+		Environ:   withoutInherited(env),
 		Now:       time.Now,
 		PID:       os.Getpid(),
 		Signals:   catchSignals,
+		Program:   strings.Join(args[:min(1, len(args))], ""),
+		Args:      args[min(1, len(args)):],
+		Notify:    notifyManager,
+		Watchdog:  watchdogInterval(),
+		Real:      true,
 		NewBroker: newNode,
 		Build:     readBuildInfo(debug.ReadBuildInfo()),
 	}

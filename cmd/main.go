@@ -10,7 +10,12 @@ import (
 // Main runs the command line args, program name included, in the environment env, and returns the exit
 // code of the process. Errors are printed on streams.Err, never on streams.Out.
 func Main(args, env []string, streams *iostreams.Streams) int {
-	return execute(context.Background(), newFactory(env, streams), args[min(1, len(args)):])
+	f := newFactory(args, env, streams)
+	run := func(ctx context.Context, f *Factory) int { return execute(ctx, f, f.Args) }
+	if code, isService := runAsService(f, run); isService {
+		return code
+	}
+	return run(context.Background(), f)
 }
 
 // execute runs args, program name not included, and returns the exit code. When ctx ends, a running

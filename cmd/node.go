@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 
 	"github.com/natsd/natsd/pkg/broker"
 	"github.com/natsd/natsd/pkg/cluster"
@@ -78,6 +79,62 @@ func (n *node) stopMonitor(ctx context.Context) error {
 		return nil
 	}
 	return n.monitor.Shutdown(ctx)
+}
+
+// ListenerFiles returns copies of the listening sockets, and what they are for, for a process that takes them over. The caller
+// closes them, whatever the error.
+func (n *node) ListenerFiles() (names []string, files []*os.File, err error) {
+	take := func(name string, file *os.File, failure error) {
+		if failure != nil {
+			err = errors.Join(err, failure)
+			return
+		}
+		names, files = append(names, name), append(files, file)
+	}
+	file, failure := n.ListenerFile()
+	take(listenerClients, file, failure)
+	if n.cluster != nil {
+		file, failure = n.cluster.ListenerFile()
+		take(listenerRoutes, file, failure)
+	}
+	if n.monitor != nil {
+		file, failure = n.monitor.ListenerFile()
+		take(listenerMonitor, file, failure)
+	}
+	return names, files, err
+}
+
+// Retire leaves the ports besides that for clients to another process, which has copies of them.
+func (n *node) Retire(ctx context.Context) error {
+	if n.cluster != nil {
+		n.cluster.Retire()
+	}
+	return n.stopMonitor(ctx)
+}
+
+// Ports returns the listeners as URLs. Source: docs/spec/cli.md §6.
+func (n *node) Ports() ports {
+	var p ports
+	scheme := "nats"
+	if n.Options().TLS != nil {
+		scheme = "tls"
+	}
+	p.NATS = urlsOf(scheme, n.ClientAddr())
+	if n.cluster != nil {
+		scheme = "nats"
+		if n.cluster.Options().TLS != nil {
+			scheme = "tls"
+		}
+		p.Cluster = urlsOf(scheme, n.cluster.Addr())
+	}
+	if n.monitor != nil {
+		scheme = "http"
+		if n.monitor.Secure() {
+			scheme = "https"
+		}
+		p.Monitoring = urlsOf(scheme, n.monitor.Addr())
+	}
+	return p
 }
 
 // Protect puts the protection of monitoring in front of h.

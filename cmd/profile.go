@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"os"
 	"runtime"
 	"strconv"
 	"time"
@@ -18,14 +19,18 @@ import (
 type profiler struct {
 	server *http.Server
 	done   chan struct{} // closed when it has stopped
+	addr   net.Addr      // listened on
+	socket net.Listener
 }
 
-// newProfiler listens for requests for profiles. Protect puts the protection of monitoring in front of them.
-func newProfiler(c *config.Config, protect func(http.Handler) http.Handler, logger *zerolog.Logger) (*profiler, error) {
-	listen := net.ListenConfig{}
-	listener, err := listen.Listen(context.Background(), "tcp", net.JoinHostPort(c.Host, strconv.Itoa(max(0, c.ProfPort))))
-	if err != nil {
-		return nil, fmt.Errorf("error starting profiler: %w", err)
+// newProfiler answers requests for profiles, on listener if it is not nil. Protect puts the protection of monitoring in front of them.
+func newProfiler(c *config.Config, listener net.Listener, protect func(http.Handler) http.Handler, logger *zerolog.Logger) (*profiler, error) {
+	if listener == nil {
+		var err error
+		config := net.ListenConfig{}
+		if listener, err = config.Listen(context.Background(), "tcp", net.JoinHostPort(c.Host, strconv.Itoa(max(0, c.ProfPort)))); err != nil {
+			return nil, fmt.Errorf("error starting profiler: %w", err)
+		}
 	}
 	port := c.ProfPort
 	if tcp, ok := listener.Addr().(*net.TCPAddr); ok {
@@ -43,6 +48,7 @@ func newProfiler(c *config.Config, protect func(http.Handler) http.Handler, logg
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	const headerTimeout = 5 * time.Second
 	p := &profiler{server: &http.Server{Handler: protect(mux), ReadHeaderTimeout: headerTimeout}, done: make(chan struct{})}
+	p.addr, p.socket = listener.Addr(), listener
 	go func() {
 		defer close(p.done)
 		_ = p.server.Serve(listener) // it ends with stop
@@ -57,4 +63,16 @@ func (p *profiler) stop() {
 	}
 	_ = p.server.Close() // it is gone for us, whatever this says
 	<-p.done
+}
+
+// file returns a copy of the socket for a process that takes it over, nil if there is no profiler.
+func (p *profiler) file() (*os.File, error) {
+	if p == nil {
+		return nil, nil //nolint:nilnil // as documented
+	}
+	l, ok := p.socket.(interface{ File() (*os.File, error) })
+	if !ok {
+		return nil, fmt.Errorf("cannot hand over the port for profiles")
+	}
+	return l.File()
 }

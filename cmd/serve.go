@@ -65,6 +65,9 @@ func newServeCmd(f *Factory, run func(context.Context, *serveOptions) error) *co
 			if o.helpTLS {
 				return writeHelpTLS(f.Streams.Out)
 			}
+			if signal := o.takeSignal(); signal != "" {
+				return sendSignalFlag(c.Context(), f, signal)
+			}
 			if o.configFile == "" {
 				o.configFile, _ = f.LookupEnv(config.EnvConfig)
 			}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/natsd/natsd/internal/config"
+	"github.com/natsd/natsd/internal/control"
 	"github.com/natsd/natsd/internal/tlsconfig"
 	"github.com/natsd/natsd/pkg/monitor"
 )
@@ -14,12 +15,27 @@ import (
 type history struct {
 	current         atomic.Pointer[loadedConfig]
 	reloads, failed atomic.Int64
+	reloadError     atomic.Pointer[string] // of the last reload; nil: it was good, or there was none
+	reopens         atomic.Int64
+	reopenError     atomic.Pointer[string]
 }
 
 // loadedConfig is a configuration that counts since some time.
 type loadedConfig struct {
 	*config.Config
 	since time.Time
+}
+
+// status returns what commands are to know.
+func (h *history) status(pid int) control.Status {
+	s := control.Status{PID: pid, Reloads: h.reloads.Load(), FailedReloads: h.failed.Load(), Reopens: h.reopens.Load()}
+	if text := h.reloadError.Load(); text != nil {
+		s.ReloadError = *text
+	}
+	if text := h.reopenError.Load(); text != nil {
+		s.ReopenError = *text
+	}
+	return s
 }
 
 // loaded notes that c counts from now on.

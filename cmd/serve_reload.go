@@ -20,8 +20,12 @@ var errNoConfigFile = errors.New("Can only reload config when a file is provided
 // reload reads the configuration again and applies what changed: all of it, or nothing if a part is refused.
 // Source: docs/spec/config.md C1.
 func (d *daemon) reload() {
+	d.notify.reloading()
+	defer d.notify.ready("Serving clients")
 	changes, warnings, err := d.tryReload()
 	if err != nil {
+		text := joined(err).Error()
+		d.history.reloadError.Store(&text)
 		d.history.failed.Add(1)
 		d.logger.Error().Msgf("Failed to reload server configuration: %v", joined(err))
 		return
@@ -33,6 +37,8 @@ func (d *daemon) reload() {
 		d.logger.Info().Msg("Reloaded: " + line)
 	}
 	d.logger.Info().Msg("Reloaded server configuration")
+	d.history.reloadError.Store(nil)
+	d.history.reloads.Add(1)
 }
 
 // reloadLines returns what the log says about changes, in their order. Blocks that hold secrets are named and not shown.
@@ -154,7 +160,6 @@ func (d *daemon) apply(next *config.Config) error {
 	}
 	d.config = next
 	d.history.loaded(next)
-	d.history.reloads.Add(1)
 	d.checkExpiry(time.Now())
 	return nil
 }

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"strconv"
 	"time"
 
 	"github.com/natsd/natsd/internal/config"
+	"github.com/natsd/natsd/internal/control"
 	"github.com/natsd/natsd/internal/logsink"
 	"github.com/natsd/natsd/pkg/broker"
 	"github.com/rs/zerolog"
@@ -33,7 +35,11 @@ func runServe(ctx context.Context, o *serveOptions) (err error) {
 	signals, stopSignals := o.factory.Signals()
 	defer stopSignals()
 
-	d := &daemon{options: o, config: o.config, sink: sink}
+	d := &daemon{
+		options: o, config: o.config, sink: sink, notify: notifier{o.factory}, over: make(chan struct{}),
+		handovers: make(chan handover), handedOver: make(chan handoverResult, 1),
+	}
+	defer close(d.over)
 	d.setLogger(logsink.NewLogger(sink, levelsOf(&o.config.Log)))
 	d.announce()
 	if d.config.PIDFile != "" {
@@ -42,10 +48,23 @@ func runServe(ctx context.Context, o *serveOptions) (err error) {
 		}
 	}
 	defer d.removePIDFile()
+	if d.inherited, err = o.factory.inherit(); err != nil {
+		return d.fail(zerolog.FatalLevel, err.Error())
+	}
 	if err := d.start(); err != nil {
 		return err
 	}
 	defer d.profiler.stop()
+	defer d.removePortsFile()
+	if o.factory.Real {
+		commands, err := control.Listen(d)
+		switch {
+		case err == nil:
+			defer commands.Close()
+		case !errors.Is(err, errors.ErrUnsupported):
+			d.logger.Warn().Msgf("natsd signal --wait and upgrades are not possible: %v", err)
+		}
+	}
 	return d.run(ctx, signals)
 }
 
@@ -59,6 +78,14 @@ type daemon struct {
 
 	history  history
 	profiler *profiler // nil: none
+	notify   notifier
+
+	portsFile  string // that was written; empty: none
+	inherited  *inherited
+	handovers  chan handover
+	handedOver chan handoverResult
+	upgrading  *handover     // under way; nil: none
+	over       chan struct{} // closed when the daemon ends
 
 	warned         expiryWarning // of the certificate for clients
 	warnedOfRoutes expiryWarning
@@ -94,13 +121,18 @@ func (d *daemon) announce() {
 // start makes the broker and waits until it takes clients.
 func (d *daemon) start() error {
 	options := d.nodeOptions(d.config, d.logger)
+	d.inheritInto(&options)
 	d.history.loaded(d.config)
+	if d.options.factory.Real {
+		limitMemory(&d.logger)
+		checkOpenFiles(d.config, &d.logger)
+	}
 	b, err := d.options.factory.NewBroker(options)
 	if err != nil {
 		return d.fail(zerolog.FatalLevel, err.Error())
 	}
 	if d.config.ProfPort != 0 {
-		if d.profiler, err = newProfiler(d.config, b.Protect, &d.logger); err != nil {
+		if d.profiler, err = newProfiler(d.config, d.inherited.listener(listenerOfProfiles), b.Protect, &d.logger); err != nil {
 			return d.fail(zerolog.FatalLevel, err.Error())
 		}
 	}
@@ -110,10 +142,57 @@ func (d *daemon) start() error {
 	}
 	<-b.Ready()
 	d.broker = b
+	d.inherited.closeRest()
+	if err := d.writePortsFile(); err != nil {
+		return d.fail(zerolog.FatalLevel, err.Error())
+	}
 	d.logger.Debug().Msg("Server id is " + b.ID())
 	d.logger.Info().Msg("Server is ready")
+	d.inherited.sayReady()
+	d.notify.ready("Serving clients")
 	d.checkExpiry(time.Now())
 	return nil
+}
+
+// inheritInto uses inherited listeners in place of new ones.
+func (d *daemon) inheritInto(o *nodeOptions) {
+	o.Listener = d.inherited.listener(listenerClients)
+	if o.cluster != nil {
+		o.cluster.Listener = d.inherited.listener(listenerRoutes)
+	}
+	if o.monitor != nil {
+		o.monitor.Listener = d.inherited.listener(listenerMonitor)
+	}
+}
+
+// Status is for commands. Any goroutine.
+func (d *daemon) Status() control.Status { return d.history.status(d.options.factory.PID) }
+
+// writePortsFile writes the ports file, if there is to be one. Source: docs/spec/cli.md §6.
+func (d *daemon) writePortsFile() error {
+	if d.config.PortsFileDir == "" {
+		return nil
+	}
+	p := d.broker.Ports()
+	if d.profiler != nil {
+		p.Profile = urlsOf("http", d.profiler.addr)
+	}
+	path := portsFile(d.config.PortsFileDir, d.options.factory.programName(), d.options.factory.PID)
+	if err := writePortsFile(path, &p); err != nil {
+		return err
+	}
+	d.portsFile = path
+	return nil
+}
+
+// removePortsFile removes the ports file.
+func (d *daemon) removePortsFile() {
+	if d.portsFile == "" {
+		return
+	}
+	if err := os.Remove(d.portsFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		d.logger.Error().Msgf("cannot remove the ports file: %v", err)
+	}
 }
 
 // nodeOptions returns the options of the server for a configuration and a logger.
@@ -177,6 +256,12 @@ func (d *daemon) run(ctx context.Context, signals <-chan os.Signal) error {
 	asked := ctx.Done()
 	expiry := time.NewTicker(expiryInterval)
 	defer expiry.Stop()
+	var alive <-chan time.Time // when a sign of life is due; nil: never
+	if interval := d.options.factory.Watchdog; interval > 0 {
+		watchdog := time.NewTicker(interval)
+		defer watchdog.Stop()
+		alive = watchdog.C
+	}
 	for {
 		var gone <-chan struct{} // closed when the server is gone though nobody asked it to
 		if d.stopped == nil && d.ducked == nil {
@@ -190,6 +275,15 @@ func (d *daemon) run(ctx context.Context, signals <-chan os.Signal) error {
 			if err := d.handle(work, actionOf(s)); err != nil {
 				return err
 			}
+		case h := <-d.handovers:
+			d.beginHandover(h)
+		case r := <-d.handedOver:
+			if d.endHandover(r) {
+				d.retire(work)
+			}
+		case <-alive:
+			d.broker.Stats() // does not return in a deadlock, and no sign of life is given then
+			d.notify.say("WATCHDOG=1")
 		case now := <-expiry.C:
 			d.checkExpiry(now)
 		case <-asked:
@@ -236,6 +330,7 @@ func (d *daemon) stop(work context.Context) {
 	if d.stopped != nil {
 		return
 	}
+	d.notify.stopping("Stopping")
 	d.stopped = make(chan error, 1)
 	limit := d.stopLimit()
 	go func() {
@@ -265,8 +360,17 @@ func (d *daemon) lameDuck(work context.Context) {
 		d.logger.Info().Msg("Ignored, the server is stopping already")
 		return
 	}
+	d.notify.say("STATUS=Lame duck mode: clients are closed little by little")
 	d.ducked = make(chan error, 1)
 	go func() { d.ducked <- d.broker.LameDuck(work) }()
+}
+
+// retire leaves the ports to the new process, and goes into lame duck mode.
+func (d *daemon) retire(work context.Context) {
+	if err := d.broker.Retire(work); err != nil {
+		d.logger.Error().Msgf("Cannot leave the ports to the new process: %v", err)
+	}
+	d.lameDuck(work)
 }
 
 // lameDuckOutcome handles the end of lame duck mode and reports whether the server has stopped with it.
@@ -291,8 +395,12 @@ func (d *daemon) reopenLog() {
 	case errors.Is(err, logsink.ErrNotFile):
 		d.logger.Info().Msg("File log re-open ignored, not a file logger")
 	case err != nil:
+		text := err.Error()
+		d.history.reopenError.Store(&text)
 		d.logger.Error().Msg("cannot re-open the log file, keeping the old one: " + err.Error())
+		return
 	}
+	d.history.reopens.Add(1)
 }
 
 // removePIDFile removes the pid file if it is still ours.

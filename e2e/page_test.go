@@ -33,7 +33,8 @@ func chromium(t *testing.T) string {
 	return path
 }
 
-// TestPage looks at the monitoring page with a browser: js/page.mjs. SCREENSHOTS names a folder for pictures.
+// TestPage looks at the monitoring page with a browser: js/page.mjs. It takes pictures of what it sees; SCREENSHOTS names a folder to
+// keep them, with half a minute of charts in them: SCREENSHOTS=$PWD/docs/images renews those of the documents.
 func TestPage(t *testing.T) {
 	if isPeer() {
 		t.Skip("the peer has no such page")
@@ -44,9 +45,18 @@ func TestPage(t *testing.T) {
 	s := startServer(t, "-c", file)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	command := exec.CommandContext(ctx, "node", "page.mjs", strconv.Itoa(s.port), s.monitorURL(), chromium(t), os.Getenv("SCREENSHOTS"))
+	pictures, seconds := t.TempDir(), "0"
+	if folder := os.Getenv("SCREENSHOTS"); folder != "" {
+		pictures, seconds = folder, "30"
+	}
+	command := exec.CommandContext(ctx, "node", "page.mjs", strconv.Itoa(s.port), s.monitorURL(), chromium(t), pictures, seconds)
 	command.Dir = "js"
 	output, err := command.CombinedOutput()
 	t.Logf("%s", output)
 	must(t, err)
+	taken, err := filepath.Glob(filepath.Join(pictures, "*.png"))
+	must(t, err)
+	if len(taken) < 5 {
+		t.Errorf("pictures: %v", taken)
+	}
 }

@@ -1,12 +1,12 @@
 // Looks at the monitoring page of natsd with a real browser.
 //
-//   node page.mjs NATS_PORT MONITOR_URL CHROMIUM [FOLDER]     FOLDER is for screenshots
+//   node page.mjs NATS_PORT MONITOR_URL CHROMIUM FOLDER [SECONDS]     FOLDER is for screenshots; SECONDS of charts in them
 import assert from "node:assert/strict";
 import net from "node:net";
 import { readFile } from "node:fs/promises";
 import { chromium } from "playwright-core";
 
-const [port, monitor, executablePath, folder] = process.argv.slice(2);
+const [port, monitor, executablePath, folder, seconds = "0"] = process.argv.slice(2);
 const crowd = 10000;
 const patience = 20000;
 
@@ -58,7 +58,7 @@ async function accessible(page, what) {
 }
 
 async function picture(page, name) {
-  if (folder) await page.screenshot({ path: `${folder}/${name}.png` });
+  await page.screenshot({ path: `${folder}/${name}.png` });
 }
 
 const visit = (page, view) => page.click(`header nav a[href="#${view}"]`);
@@ -73,7 +73,7 @@ await page.waitForFunction(() => parseFloat(document.querySelector("#chart-in p 
 await page.waitForFunction(() => document.querySelector("#chart-in polyline").getAttribute("points").split(" ").length > 4);
 assert.equal(await page.textContent("#chart-conns p span"), "2");
 await accessible(page, "the overview");
-if (folder) await new Promise((resolve) => setTimeout(resolve, 30000)); // for the charts
+await new Promise((resolve) => setTimeout(resolve, 1000 * Number(seconds))); // for the charts
 await picture(page, "monitor-overview");
 
 // 2. Connections: sorted, filtered, in detail.
@@ -185,7 +185,7 @@ await dark.setViewportSize({ width: 420, height: 800 });
 await accessible(dark, "the dark page");
 await dark.setViewportSize({ width: 1280, height: 800 });
 await dark.waitForFunction(() => document.querySelector("#chart-in polyline").getAttribute("points").split(" ").length > 6);
-if (folder) await new Promise((resolve) => setTimeout(resolve, 30000));
+await new Promise((resolve) => setTimeout(resolve, 1000 * Number(seconds)));
 await picture(dark, "monitor-dark");
 await dark.keyboard.press("Tab");
 assert.equal(await dark.evaluate(() => document.activeElement.className), "skip");

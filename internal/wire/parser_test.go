@@ -293,7 +293,7 @@ func TestSubAndUnsub(t *testing.T) { // §5, §7
 			want: []string{`UNSUB sid="1" max=0`, `UNSUB sid="1" max=0`, `UNSUB sid="1" max=0`, `UNSUB sid="1" max=0`}},
 		{name: "max with leading zeros", in: "UNSUB 1 007\r\n", want: []string{`UNSUB sid="1" max=7`}},
 		{name: "max after max", in: "UNSUB 1 5\r\nUNSUB 1\r\n", want: []string{`UNSUB sid="1" max=5`, `UNSUB sid="1" max=0`}},
-		{name: "max beyond 64 bits does not wrap", in: "UNSUB 1 18446744073709551617\r\n", want: []string{`UNSUB sid="1" max=` + strconv.Itoa(maxSize)}},
+		{name: "max beyond 64 bits does not wrap", in: "UNSUB 1 18446744073709551617\r\n", want: []string{`UNSUB sid="1" max=` + strconv.FormatInt(maxSize, 10)}},
 	})
 }
 

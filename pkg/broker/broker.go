@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"runtime"
 	"strconv"
 	"sync"
@@ -33,6 +34,7 @@ type Broker struct {
 	ctx       context.Context // ends when Shutdown begins; for those who wait for a password to be checked
 	cancel    context.CancelFunc
 	ready     chan struct{}
+	accepted  chan struct{} // closed when nobody is accepted any more; only if the broker listens
 	stop      chan struct{} // closed when Shutdown begins
 	emptied   chan struct{} // closed when the last connection has gone after that
 	done      chan struct{}
@@ -101,6 +103,7 @@ func New(o Options) (*Broker, error) {
 		passwords: password.NewVerifier(passwordWorkers()),
 		crowdedAt: min(defaultCrowdedAt, opts.MaxPending/2),
 		ready:     make(chan struct{}),
+		accepted:  make(chan struct{}),
 		stop:      make(chan struct{}),
 		emptied:   make(chan struct{}),
 		done:      make(chan struct{}),
@@ -130,9 +133,12 @@ func (b *Broker) Start() error {
 	}
 	host, port := b.live.Load().Host, max(0, b.live.Load().Port)
 	if !b.live.Load().DontListen {
-		listener, err := listen(host, port)
-		if err != nil {
-			return fmt.Errorf("cannot listen for clients: %w", err)
+		listener := b.live.Load().Listener
+		if listener == nil {
+			var err error
+			if listener, err = listen(host, port); err != nil {
+				return fmt.Errorf("cannot listen for clients: %w", err)
+			}
 		}
 		b.mu.listener = listener
 		if tcp, ok := listener.Addr().(*net.TCPAddr); ok {
@@ -194,6 +200,17 @@ func (b *Broker) ClientAddr() net.Addr {
 	return b.mu.listener.Addr()
 }
 
+// ListenerFile returns a copy of the socket that clients connect to, for a process that takes it over. The caller closes it.
+func (b *Broker) ListenerFile() (*os.File, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	l, ok := b.mu.listener.(interface{ File() (*os.File, error) })
+	if !ok || b.mu.state != running {
+		return nil, fmt.Errorf("cannot hand over the port for clients: %w", ErrNotRunning)
+	}
+	return l.File()
+}
+
 // ClientURL returns a URL that clients on this machine can connect to, "" while the broker does not listen.
 func (b *Broker) ClientURL() string {
 	tcp, ok := b.ClientAddr().(*net.TCPAddr)
@@ -207,13 +224,14 @@ func (b *Broker) ClientURL() string {
 	return "nats://" + net.JoinHostPort(ip.String(), strconv.Itoa(tcp.Port))
 }
 
-// register adds c, unless there are too many connections (ErrMaxConnections) or the broker stops (ErrNotRunning).
+// register adds c, unless there are too many connections (ErrMaxConnections) or the broker stops (ErrNotRunning). In lame duck mode
+// it adds one only if it was accepted: that was before the listener was closed, and nobody is turned away who was let in.
 // Locks: takes b.mu.
-func (b *Broker) register(c *conn) error {
+func (b *Broker) register(c *conn, accepted bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case b.mu.state != running:
+	case b.mu.state != running && (!accepted || b.mu.state != draining):
 		return ErrNotRunning
 	case b.live.Load().MaxConnections >= 0 && len(b.mu.conns) >= b.live.Load().MaxConnections:
 		return errMaxConnections

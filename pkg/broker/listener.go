@@ -33,6 +33,7 @@ func listen(host string, port int) (net.Listener, error) {
 // Stop: Shutdown and LameDuck, by closing the listener. Wait: finish, for b.tasks.
 func (b *Broker) acceptLoop(listener net.Listener) {
 	defer b.tasks.Done()
+	defer close(b.accepted)
 	pause := time.Duration(0)
 	for {
 		nc, err := listener.Accept()
@@ -64,7 +65,7 @@ func (b *Broker) admit(nc net.Conn) {
 	if secure != nil {
 		c.hold()
 	}
-	switch err := b.register(c); {
+	switch err := b.register(c, true); {
 	case errors.Is(err, errMaxConnections) && secure != nil:
 		b.total.Add(1)
 		b.countClosed(reasonMaxConnections)
@@ -98,7 +99,7 @@ func (b *Broker) greet(c *conn) {
 	b.begin(c)
 	b.wheel.add(c)
 	c.infoAt = b.live.Load().infoVersion
-	b.tell(func(w *worker) { w.sayInfo(c, false) })
+	b.tell(func(w *worker) { w.sayInfo(c, b.lameDuck.Load()) })
 	c.awaitCredentials()
 	go c.serve()
 }
@@ -141,7 +142,7 @@ func (b *Broker) InProcessConn() (net.Conn, error) {
 	}
 	client, server := net.Pipe()
 	c := newConn(b, server)
-	if err := b.register(c); err != nil {
+	if err := b.register(c, false); err != nil {
 		_ = server.Close()
 		_ = client.Close()
 		return nil, fmt.Errorf("cannot connect in process: %w", err)

@@ -77,8 +77,12 @@ const lameDuckStep = time.Second
 // in lame duck mode already; or the error of ctx, which leaves the broker running without a listener.
 // Source: docs/spec/cli.md §5.
 func (b *Broker) LameDuck(ctx context.Context) error {
-	if !b.enterLameDuck() {
+	listened, ok := b.enterLameDuck()
+	if !ok {
 		return ErrNotRunning
+	}
+	if listened {
+		<-b.accepted // who was let in counts below
 	}
 	if len(b.connections()) > 0 {
 		b.tellLameDuck()
@@ -92,12 +96,12 @@ func (b *Broker) LameDuck(ctx context.Context) error {
 	return b.Shutdown(ctx)
 }
 
-// enterLameDuck stops accepting and reports whether the broker was running.
-func (b *Broker) enterLameDuck() bool {
+// enterLameDuck stops accepting and reports whether the broker was running, and whether it has listened.
+func (b *Broker) enterLameDuck() (listened, ok bool) {
 	b.mu.Lock()
 	if b.mu.state != running {
 		b.mu.Unlock()
-		return false
+		return false, false
 	}
 	b.mu.state = draining
 	listener := b.mu.listener
@@ -108,7 +112,7 @@ func (b *Broker) enterLameDuck() bool {
 	if listener != nil {
 		_ = listener.Close() // it is gone for us, whatever this says
 	}
-	return true
+	return listener != nil, true
 }
 
 // tellLameDuck announces lame duck mode to every client that understands it.

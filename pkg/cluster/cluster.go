@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/url"
+	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -73,9 +76,12 @@ func (c *Cluster) Start() error {
 		return ErrStarted
 	}
 	o := c.options.Load()
-	listener, err := listen(o.Host, max(0, o.Port))
-	if err != nil {
-		return fmt.Errorf("cannot listen for routes: %w", err)
+	listener := o.Listener
+	if listener == nil {
+		var err error
+		if listener, err = listen(o.Host, max(0, o.Port)); err != nil {
+			return fmt.Errorf("cannot listen for routes: %w", err)
+		}
 	}
 	c.mu.started, c.mu.listener = true, listener
 	port := o.Port
@@ -104,6 +110,17 @@ func (c *Cluster) Addr() net.Addr {
 	return c.mu.listener.Addr()
 }
 
+// ListenerFile returns a copy of the socket that other servers connect to, for a process that takes it over. The caller closes it.
+func (c *Cluster) ListenerFile() (*os.File, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l, ok := c.mu.listener.(interface{ File() (*os.File, error) })
+	if !ok {
+		return nil, errors.New("cannot hand over the port for routes, it is not open")
+	}
+	return l.File()
+}
+
 // Options returns the options that count now, defaults filled in. It is a copy, and holds secrets.
 func (c *Cluster) Options() Options { return *c.options.Load() }
 
@@ -128,6 +145,35 @@ func (c *Cluster) Reload(o Options) error {
 // LameDuck tells other servers that this one is going down, so that they send its clients nowhere near it. It goes before
 // LameDuck of the broker; routes stay until the broker stops.
 func (c *Cluster) LameDuck() { c.tell(ducked{}) }
+
+// Retire hands the port for routes over to another process, which has a copy of it: this one accepts nobody any more, and looks for a
+// server there, so that the clients of both reach each other until this one stops. It goes before LameDuck.
+func (c *Cluster) Retire() {
+	c.mu.Lock()
+	listener := c.mu.listener
+	c.mu.Unlock()
+	if listener == nil {
+		return
+	}
+	_ = listener.Close() // the other process has its own
+	c.reloading.Lock()
+	defer c.reloading.Unlock()
+	next := *c.options.Load()
+	host, port, err := net.SplitHostPort(listener.Addr().String())
+	if err != nil {
+		return
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	route := &url.URL{Scheme: "nats-route", Host: net.JoinHostPort(host, port)}
+	if next.User != "" && !password.IsHash(next.Password) {
+		route.User = url.UserPassword(next.User, next.Password)
+	}
+	next.Routes = append(slices.Clone(next.Routes), route)
+	c.options.Store(&next)
+	c.tell(configured{&next})
+}
 
 // Shutdown ends the membership: nobody is dialled or accepted any more. Links stay as long as the broker runs, so that what
 // its clients have published last goes out: it is to be shut down between this and Wait.

@@ -37,6 +37,8 @@ var ErrInvalidOptions = errors.New("invalid cluster options")
 type Options struct {
 	Host string // to listen on; empty: DefaultHost
 	Port int    // RandomPort: a free one
+	// Listener is used in place of listening on Host and Port. The cluster closes it. Nil: none.
+	Listener net.Listener
 	// Name is that of the cluster, which all servers must agree on. Empty: whatever the others call it.
 	Name string
 

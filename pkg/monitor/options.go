@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"time"
 
 	"github.com/natsd/natsd/pkg/broker"
@@ -26,6 +27,8 @@ type Options struct {
 	Host string      // to listen on; empty: all interfaces
 	Port int         // RandomPort or 0: a free one
 	TLS  *tls.Config // nil: HTTP
+	// Listener is used in place of listening on Host and Port. The server closes it. Nil: none.
+	Listener net.Listener
 	// BasePath is in front of all paths. Empty or "/": nothing.
 	BasePath string
 

@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -82,10 +83,13 @@ func (s *Server) Start() error {
 		return ErrStarted
 	}
 	o := &s.options
-	config := net.ListenConfig{}
-	listener, err := config.Listen(context.Background(), "tcp", net.JoinHostPort(o.Host, strconv.Itoa(max(0, o.Port))))
-	if err != nil {
-		return fmt.Errorf("can't listen to the monitor port: %w", err)
+	listener := o.Listener
+	if listener == nil {
+		var err error
+		config := net.ListenConfig{}
+		if listener, err = config.Listen(context.Background(), "tcp", net.JoinHostPort(o.Host, strconv.Itoa(max(0, o.Port)))); err != nil {
+			return fmt.Errorf("can't listen to the monitor port: %w", err)
+		}
 	}
 	s.mu.listener = listener
 	s.mu.server = &http.Server{
@@ -143,6 +147,20 @@ func (s *Server) Addr() net.Addr {
 		return nil
 	}
 	return s.mu.listener.Addr()
+}
+
+// Secure reports whether requests come with TLS.
+func (s *Server) Secure() bool { return s.options.TLS != nil }
+
+// ListenerFile returns a copy of the socket that is listened on, for a process that takes it over. The caller closes it.
+func (s *Server) ListenerFile() (*os.File, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, ok := s.mu.listener.(interface{ File() (*os.File, error) })
+	if !ok {
+		return nil, errors.New("cannot hand over the monitor port, it is not open")
+	}
+	return l.File()
 }
 
 func (s *Server) portLocked() int {

@@ -1,5 +1,3 @@
-//go:build !unix
-
 package cmd
 
 import (
@@ -21,6 +19,9 @@ func catchSignals() (<-chan os.Signal, func()) {
 
 // actionOf returns what s asks for.
 func actionOf(s os.Signal) signalAction {
+	if service, ok := s.(serviceSignal); ok {
+		return signalAction(service)
+	}
 	switch s {
 	case os.Interrupt:
 		return actionQuit

@@ -1,0 +1,153 @@
+package cmd
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+)
+
+// handoverPatience is how long a new process may take until it serves.
+const handoverPatience = 50 * time.Second
+
+// errStopping refuses an upgrade.
+var errStopping = errors.New("the server is stopping already")
+
+// handover is a request to hand over to a new process.
+type handover struct {
+	reply chan handoverResult // buffered
+}
+
+type handoverResult struct {
+	pid int
+	err error
+}
+
+// Upgrade starts a new process of the program as it is on the disk now, with the same command line and environment, and hands it the
+// listening sockets. Once it serves, this one goes into lame duck mode: no connection is refused in between. If it does
+// not come up, this one goes on. Any goroutine.
+func (d *daemon) Upgrade() (pid int, err error) {
+	h := handover{make(chan handoverResult, 1)}
+	select {
+	case d.handovers <- h:
+	case <-d.over:
+		return 0, errStopping
+	}
+	select {
+	case r := <-h.reply:
+		return r.pid, r.err
+	case <-d.over:
+		return 0, errStopping
+	}
+}
+
+// beginHandover starts the new process. What becomes of it comes through d.handedOver.
+func (d *daemon) beginHandover(h handover) {
+	if d.stopped != nil || d.ducked != nil || d.upgrading != nil {
+		h.reply <- handoverResult{err: errStopping}
+		return
+	}
+	d.logger.Info().Msg("Handing over to a new process")
+	process, ready, err := d.newProcess()
+	if err != nil {
+		d.logger.Error().Msgf("Cannot hand over: %v", err)
+		h.reply <- handoverResult{err: err}
+		return
+	}
+	d.upgrading = &h
+	go func() { d.handedOver <- awaitReady(process, ready) }()
+}
+
+// newProcess starts the new process and returns it with the pipe through which it says that it serves.
+func (d *daemon) newProcess() (*os.Process, *os.File, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot find the program: %w", err)
+	}
+	program = strings.TrimSuffix(program, " (deleted)") // what Linux says of one that was replaced
+	names, files, err := d.broker.ListenerFiles()
+	defer func() {
+		for _, file := range files {
+			_ = file.Close() // the new process has its own
+		}
+	}()
+	if err != nil {
+		return nil, nil, err
+	}
+	if file, err := d.profiler.file(); err != nil {
+		return nil, nil, err
+	} else if file != nil {
+		names, files = append(names, listenerOfProfiles), append(files, file)
+	}
+	ready, write, err := os.Pipe()
+	if err != nil {
+		return nil, nil, fmt.Errorf("cannot make a pipe: %w", err)
+	}
+	defer func() { _ = write.Close() }() // the new process has its own
+	env := append(withoutInherited(d.options.factory.Environ), envHandover+"="+strings.Join(names, ":"))
+	process, err := startWith(program, append([]string{d.options.factory.Program}, d.options.factory.Args...), env, append(files, write))
+	if err != nil {
+		_ = ready.Close() // nobody writes to it
+		return nil, nil, fmt.Errorf("cannot start %s: %w", program, err)
+	}
+	return process, ready, nil
+}
+
+// withoutInherited returns an environment without what is for this process alone.
+func withoutInherited(env []string) []string {
+	var kept []string
+	for _, entry := range env {
+		switch name, _, _ := strings.Cut(entry, "="); name {
+		case envHandover, envListenFDs, envListenPID, envListenNames:
+		default:
+			kept = append(kept, entry)
+		}
+	}
+	return kept
+}
+
+// awaitReady waits until a new process serves. One that does not is ended.
+func awaitReady(process *os.Process, ready *os.File) handoverResult {
+	defer func() { _ = ready.Close() }() // it was read
+	_ = ready.SetReadDeadline(time.Now().Add(handoverPatience))
+	said, err := io.ReadAll(ready)
+	if err == nil && string(said) == "ready" {
+		pid := process.Pid
+		_ = process.Release() // it outlives this process
+		return handoverResult{pid: pid}
+	}
+	_ = process.Kill() // perhaps it has ended by itself
+	state, failure := process.Wait()
+	if err == nil {
+		if err = failure; err == nil {
+			err = errors.New(state.String())
+		}
+	}
+	return handoverResult{err: fmt.Errorf("the new process did not come up, its log says why: %w", err)}
+}
+
+// endHandover goes into lame duck mode if the new process serves.
+func (d *daemon) endHandover(r handoverResult) (serves bool) {
+	d.upgrading.reply <- r
+	d.upgrading = nil
+	if r.err != nil {
+		d.logger.Error().Msgf("Cannot hand over: %v", r.err)
+		d.rewritePIDFile()
+		return false
+	}
+	d.logger.Info().Msgf("Handed over to process %d", r.pid)
+	d.notify.handedOver(r.pid)
+	return true
+}
+
+// rewritePIDFile takes the pid file back from a new process that did not come up.
+func (d *daemon) rewritePIDFile() {
+	if d.config.PIDFile == "" {
+		return
+	}
+	if err := writePIDFile(d.config.PIDFile, d.options.factory.PID); err != nil {
+		d.logger.Error().Msgf("Could not write pidfile: %v", err)
+	}
+}

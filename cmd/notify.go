@@ -1,0 +1,46 @@
+package cmd
+
+import (
+	"fmt"
+	"time"
+
+	systemd "github.com/coreos/go-systemd/v22/daemon"
+)
+
+// notifier tells a service manager how the server is: sd_notify(3). Without a manager it does nothing.
+type notifier struct{ f *Factory }
+
+// say sends lines of state. The manager may have gone, and nothing depends on it.
+func (n notifier) say(format string, args ...any) {
+	if n.f.Notify != nil {
+		n.f.Notify(fmt.Sprintf(format, args...))
+	}
+}
+
+// ready says that clients are served.
+func (n notifier) ready(status string) { n.say("READY=1\nSTATUS=%s", status) }
+
+// reloading says that a reload begins. ready says that it is over.
+func (n notifier) reloading() {
+	n.say("RELOADING=1\nMONOTONIC_USEC=%d\nSTATUS=Reading the configuration", n.f.monotonic()/time.Microsecond)
+}
+
+// stopping says that the server stops.
+func (n notifier) stopping(status string) { n.say("STOPPING=1\nSTATUS=%s", status) }
+
+// handedOver says that another process is the server now.
+func (n notifier) handedOver(pid int) {
+	n.say("MAINPID=%d\nSTATUS=Handed over to process %d", pid, pid)
+}
+
+// notifyManager sends state to the service manager.
+func notifyManager(state string) { _, _ = systemd.SdNotify(false, state) }
+
+// watchdogInterval returns how often the service manager wants a sign of life, 0 for never. Half of the time is used up.
+func watchdogInterval() time.Duration {
+	interval, err := systemd.SdWatchdogEnabled(false)
+	if err != nil {
+		return 0
+	}
+	return interval / 2
+}

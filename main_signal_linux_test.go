@@ -1,0 +1,240 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// named returns a copy of the program with a name that no other process has.
+func named(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), fmt.Sprintf("n%d%s", os.Getpid(), strings.ToLower(t.Name()[len(t.Name())-4:])))
+	text, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// told runs `natsd signal` and returns what it prints on both streams, and its exit code.
+func told(t *testing.T, path string, args ...string) (out, errs string, code int) {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), path, args...)
+	var o, e strings.Builder
+	command.Stdout, command.Stderr = &o, &e
+	err := command.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return o.String(), e.String(), command.ProcessState.ExitCode()
+}
+
+// serveAs is serve for a copy of the program.
+func serveAs(t *testing.T, path string, args ...string) *process {
+	t.Helper()
+	before := program
+	program = path
+	defer func() { program = before }()
+	return serve(t, args...)
+}
+
+// TestProgramSignal are the texts and exit codes of docs/spec/cli.md §5.
+func TestProgramSignal(t *testing.T) {
+	path := named(t)
+	name := filepath.Base(path)
+	check := func(want string, code int, args ...string) {
+		t.Helper()
+		if _, errs, got := told(t, path, args...); errs != want || got != code {
+			t.Errorf("%v: exit code %d, %q, want %d, %q", args, got, errs, code, want)
+		}
+	}
+	for _, form := range [][]string{{"signal"}, {"-sl"}, {"--signal"}} {
+		with := func(args ...string) []string { return append(form[:len(form):len(form)], args...) }
+		check("natsd: no "+name+" processes running\n", 1, with("reload")...)
+		check("natsd: invalid pid: x\n", 1, with("reload=x")...)
+		check("natsd: invalid signal parameters: [c]\n", 1, with("a=b=c")...)
+		check("natsd: unknown signal \"foo\"\n", 1, with("foo=1")...)
+		check("natsd: signal \"reload\" 2147483646: no such process\n", 1, with("reload=2147483646")...)
+		check("natsd: no "+name+" processes running\n", 1, with("reload=*")...)
+	}
+	check("natsd: invalid pid: 0\n", 1, "signal", "reload", "0")
+	check("natsd: invalid pid: -1\n", 1, "signal", "reload", "--", "-1")
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	conf := writeConfig(t, "max_payload: 1mb\n")
+	logFile := filepath.Join(t.TempDir(), "log")
+	first := serveAs(t, path, "-c", conf, "-P", pidFile)
+	check("", 0, "signal", "reload", "--wait")
+	check("", 0, "-sl", "reload")
+	check("", 0, "signal", "reload="+pidFile, "--wait")
+	if err := os.WriteFile(pidFile, []byte(strconv.Itoa(first.command.Process.Pid)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check("", 0, "signal", "reload", pidFile, "--wait")
+	rewrite(t, conf, "max_payload: 1mb\nport: 7\nlame_duck_duration: 44s\n")
+	_, errs, code := told(t, path, "signal", "reload", "--wait")
+	if code != 1 || !strings.Contains(errs, "the configuration was refused, the one before still counts: Config reload not supported for ") {
+		t.Errorf("a refused reload: %d %s", code, errs)
+	}
+	rewrite(t, conf, "max_payload: 1mb\n")
+	second := exec.CommandContext(t.Context(), path, "serve", "-a", "127.0.0.1", "-p", "-1", "-l", logFile, "-c", conf) // its log is in a file
+	if err := second.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- second.Wait() }()
+	awaitFile(t, logFile, "Server is ready")
+	pids := []string{strconv.Itoa(first.command.Process.Pid), strconv.Itoa(second.Process.Pid)}
+	if first.command.Process.Pid > second.Process.Pid {
+		pids[0], pids[1] = pids[1], pids[0]
+	}
+	check("natsd: multiple "+name+" processes running:\n"+strings.Join(pids, "\n")+"\n", 1, "signal", "quit")
+	check("", 0, "signal", "reload", "--wait", "*")
+	check("", 0, "signal", "reload", pids[0], pids[1])
+	if err := os.Rename(logFile, logFile+".old"); err != nil {
+		t.Fatal(err)
+	}
+	check("", 0, "signal", "reopen", strconv.Itoa(second.Process.Pid), "--wait")
+	if text, err := os.ReadFile(logFile); err != nil || !strings.HasSuffix(string(text), "[INF] File log re-opened\n") {
+		t.Errorf("the new log is %q, %v", text, err)
+	}
+	check("", 0, "signal", "ldm", strconv.Itoa(second.Process.Pid), "--wait")
+	if err := <-ended; err != nil {
+		t.Errorf("lame duck mode ends with %v", err)
+	}
+	check("", 0, "signal", "quit", "--wait")
+	check("natsd: no "+name+" processes running\n", 1, "signal", "quit")
+}
+
+// TestProgramUpgrade: a hand-over to a new process refuses none of many connections that are made during it, and clients
+// of both reach each other until the old one has gone.
+func TestProgramUpgrade(t *testing.T) {
+	const attempts, dialers = 10000, 8
+	path := named(t)
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	conf := writeConfig(t, "http: '127.0.0.1:-1'\ncluster { listen: '127.0.0.1:-1', name: one }\nlame_duck_duration: 30s\nlame_duck_grace_period: 29s\n")
+	p := serveAs(t, path, "-c", conf, "-P", pidFile)
+	conn, in := p.dial()
+	if _, err := conn.Write([]byte("CONNECT {\"verbose\":false}\r\nSUB greetings 1\r\nPING\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := in.ReadString('\n'); line != "PONG\r\n" {
+		t.Fatal(line, err)
+	}
+	var done, failed atomic.Int64
+	var tasks sync.WaitGroup
+	started := make(chan struct{})
+	for range dialers {
+		tasks.Go(func() {
+			for done.Add(1) <= attempts {
+				c, err := net.DialTimeout("tcp", p.addr, patience)
+				if err == nil {
+					_ = c.SetDeadline(time.Now().Add(patience))
+					var first [5]byte
+					_, err = c.Read(first[:])
+					_ = c.Close()
+				}
+				if err != nil {
+					failed.Add(1)
+					t.Error(err)
+				}
+				if done.Load() == attempts/10 {
+					close(started)
+				}
+			}
+		})
+	}
+	<-started
+	out, errs, code := told(t, path, "signal", "upgrade")
+	if code != 0 {
+		t.Fatalf("%d %s\n%s", code, errs, p.log())
+	}
+	if done.Load() >= attempts {
+		t.Error("the attempts were over before the upgrade")
+	}
+	fresh, err := strconv.Atoi(strings.TrimSpace(out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if process, err := os.FindProcess(fresh); err == nil {
+			_ = process.Kill()
+		}
+	})
+	tasks.Wait()
+	if n := failed.Load(); n > 0 {
+		t.Errorf("%d of %d connections failed", n, attempts)
+	}
+	if text, err := os.ReadFile(pidFile); err != nil || string(text) != strconv.Itoa(fresh) {
+		t.Errorf("the pid file says %s, %v; want %d", text, err, fresh)
+	}
+	// A client of the new process reaches one that has stayed with the old one.
+	other, otherIn := p.dial()
+	if _, err := other.Write([]byte("CONNECT {\"verbose\":false}\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	got := make(chan string, 1)
+	go func() {
+		for {
+			line, err := in.ReadString('\n')
+			if err != nil || strings.HasPrefix(line, "MSG greetings") {
+				got <- line
+				return
+			}
+		}
+	}()
+	_ = otherIn
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		if _, err := other.Write([]byte("PUB greetings 2\r\nhi\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case line := <-got:
+			if !strings.HasPrefix(line, "MSG greetings 1 2") {
+				t.Errorf("%q\n%s", line, p.log())
+			}
+		default:
+			if time.Now().Before(end) {
+				continue
+			}
+			t.Errorf("the clients do not reach each other\n%s", p.log())
+		}
+		break
+	}
+	if _, errs, code := told(t, path, "signal", "quit", "*", "--wait"); code != 0 {
+		t.Errorf("%d %s", code, errs)
+	}
+}
+
+// TestProgramUpgradeFails: a new process that does not come up changes nothing.
+func TestProgramUpgradeFails(t *testing.T) {
+	path := named(t)
+	pidFile := filepath.Join(t.TempDir(), "pid")
+	conf := writeConfig(t, "max_payload: 1mb\n")
+	p := serveAs(t, path, "-c", conf, "-P", pidFile)
+	rewrite(t, conf, "max_payload: [\n")
+	_, errs, code := told(t, path, "signal", "upgrade")
+	if code != 1 || !strings.Contains(errs, "the new process did not come up") {
+		t.Errorf("%d %s", code, errs)
+	}
+	if text, err := os.ReadFile(pidFile); err != nil || string(text) != strconv.Itoa(p.command.Process.Pid) {
+		t.Errorf("the pid file says %s, %v", text, err)
+	}
+	p.dial()
+	if code := p.end(os.Interrupt); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
