@@ -10,8 +10,8 @@ import (
 	"github.com/natsd/natsd/pkg/broker"
 )
 
-// openLog opens the log that c asks for: the log file, or else standard error. The file, if there is one, is for the
-// caller to close.
+// openLog opens the log that c asks for: the log file, the system log, or else standard error. It is for the caller to close,
+// with closeLog.
 // Source: docs/spec/cli.md §4 (log sinks), §8.1, §8.2.
 func (f *Factory) openLog(c *config.Log) (io.Writer, logsink.Format, error) {
 	format := logsink.Format{PID: f.PID, PrefixField: broker.FieldConn}
@@ -21,21 +21,32 @@ func (f *Factory) openLog(c *config.Log) (io.Writer, logsink.Format, error) {
 	case c.Time:
 		format.Now = f.Now
 	}
-	if c.File == "" {
-		format.Color = f.Streams.ErrIsDevice() && !f.noColor()
-		return f.Streams.Err, format, nil
+	format.JSON = c.JSON
+	switch {
+	case c.File != "":
+		file, err := logsink.OpenFile(c.File, logsink.Rotation{Size: c.SizeLimit, Files: c.MaxFiles, Age: c.MaxAge, Compress: c.Compress, Now: time.Now})
+		if err != nil {
+			return nil, format, fmt.Errorf("error opening file: %w", err)
+		}
+		return file, format, nil
+	case c.RemoteSyslog != "" || c.Syslog:
+		system, err := logsink.OpenSystem(c.RemoteSyslog, f.programName())
+		if err != nil {
+			return nil, format, err
+		}
+		return logsink.NewQueue(system), format, nil
 	}
-	file, err := logsink.OpenFile(c.File)
-	if err != nil {
-		return nil, format, fmt.Errorf("error opening file: %w", err)
-	}
-	return file, format, nil
+	format.Color = f.Streams.ErrIsDevice() && !f.noColor() && !format.JSON
+	return f.Streams.Err, format, nil
 }
 
-// closeLog closes a log if it is a file.
+// closeLog closes a log if it is more than a standard stream.
 func closeLog(log io.Writer) error {
-	if file, isFile := log.(*logsink.File); isFile {
-		return file.Close()
+	switch log := log.(type) {
+	case *logsink.File:
+		return log.Close()
+	case *logsink.Queue:
+		return log.Close()
 	}
 	return nil
 }

@@ -83,8 +83,6 @@ func TestUsageErrors(t *testing.T) {
 			want: "natsd: max_payload (2048) cannot be higher than max_pending (1024)\n" + serveHint},
 		{name: "two faults at once", args: "serve --max_payload 100kb --max_pending 1kb --lame_duck_duration 5s",
 			want: "natsd: max_payload (102400) cannot be higher than max_pending (1024); invalid lame_duck_duration of 5s, minimum is 30 seconds\n" + serveHint},
-		{name: "a feature that is not built", args: "serve -s",
-			want: "natsd: --syslog is not supported by this version\n" + serveHint},
 		{name: "a feature of the peer", args: "-js",
 			want: "natsd: --jetstream is known to nats-server, not supported by natsd\n" + serveHint},
 		{name: "version takes no arguments", args: "version foo",

@@ -166,14 +166,15 @@ func (d *daemon) apply(next *config.Config) error {
 
 // nextLog returns where the log of next goes, nil if that is where it goes now, and its format.
 func (d *daemon) nextLog(next *config.Config) (io.Writer, logsink.Format, error) {
-	if next.Log.File == d.config.Log.File {
-		unchanged := next.Log
-		unchanged.File = ""
-		_, format, err := d.options.factory.openLog(&unchanged)
-		format.Color = format.Color && next.Log.File == ""
-		return nil, format, err
+	a, b := &next.Log, &d.config.Log
+	if a.File != b.File || a.File == "" && (a.Syslog != b.Syslog || a.RemoteSyslog != b.RemoteSyslog) {
+		return d.options.factory.openLog(a)
 	}
-	return d.options.factory.openLog(&next.Log)
+	unchanged := *a
+	unchanged.File, unchanged.Syslog, unchanged.RemoteSyslog = "", false, ""
+	_, format, err := d.options.factory.openLog(&unchanged)
+	format.Color = format.Color && a.File == ""
+	return nil, format, err
 }
 
 // dropLog closes a log that was opened in vain.

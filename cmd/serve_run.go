@@ -41,6 +41,7 @@ func runServe(ctx context.Context, o *serveOptions) (err error) {
 	}
 	defer close(d.over)
 	d.setLogger(logsink.NewLogger(sink, levelsOf(&o.config.Log)))
+	sink.RotateIfDue()
 	d.announce()
 	if d.config.PIDFile != "" {
 		if err := writePIDFile(d.config.PIDFile, o.factory.PID); err != nil {
@@ -242,8 +243,8 @@ func startFailure(err error, o *nodeOptions) string {
 func (d *daemon) fail(level zerolog.Level, text string) error {
 	// Not logger.Fatal(): that would end the process here, past everything that is deferred.
 	d.logger.WithLevel(level).Msg(text)
-	if d.config.Log.File != "" {
-		return errors.New(text) // whoever starts the server does not see the log file
+	if c := &d.config.Log; c.File != "" || c.Syslog || c.RemoteSyslog != "" {
+		return errors.New(text) // whoever starts the server does not see the log
 	}
 	return &loggedError{errors.New(text)}
 }

@@ -57,7 +57,7 @@ var table = []rule{
 	{pkg: "internal/arch"},
 	{pkg: "internal/sublist", allow: []string{"internal/subject", "internal/invariants"}},
 	{pkg: "internal/iostreams"},
-	{pkg: "internal/logsink", allow: []string{"github.com/rs/zerolog"}},
+	{pkg: "internal/logsink", allow: []string{"github.com/rs/zerolog", "golang.org/x/sys/windows/..."}},
 	{pkg: "internal/testutil/certs"},
 	{pkg: "internal/testutil", allow: []string{"pkg/...", "internal/...", "go.uber.org/goleak"}},
 	{pkg: "internal/tools/...", allow: []string{"pkg/...", "internal/..."}},

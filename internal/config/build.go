@@ -181,6 +181,7 @@ func (b *builder) log() Log {
 		Debug: b.bool("debug"), Trace: b.bool("trace"), TraceVerbose: b.bool("trace_verbose"), TraceHeaders: b.bool("trace_headers"),
 		MaxTracedLen: b.int("max_traced_msg_len"), Time: b.bool("logtime"), UTC: b.bool("logtime_utc"), File: b.text("log_file"),
 		SizeLimit: b.int64("logfile_size_limit"), MaxFiles: b.int("logfile_max_num"), Syslog: b.bool("syslog"), RemoteSyslog: b.text("remote_syslog"),
+		JSON: b.text("log_format") == "json", MaxAge: b.duration("logfile_max_age"), Compress: b.bool("logfile_compress"),
 	}
 }
 

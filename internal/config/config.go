@@ -63,6 +63,9 @@ type Log struct {
 	MaxFiles     int    // 0: all
 	Syslog       bool
 	RemoteSyslog string // URL, empty: none
+	JSON         bool
+	MaxAge       time.Duration // of old log files; 0: any
+	Compress     bool          // old log files
 }
 
 // Limits are those of one client.

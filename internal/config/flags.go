@@ -59,6 +59,7 @@ func Flags() []Flag {
 		{Heading: HeadingLogging, Name: "syslog", Short: "s", Path: "syslog", Usage: "Log to the system log", Preset: "-"},
 		{Heading: HeadingLogging, Name: "remote_syslog", Short: "r", Path: "remote_syslog", Usage: "Log to the system log at this URL", Kind: "url"},
 		{Heading: HeadingLogging, Name: "log_size_limit", Path: "logfile_size_limit", Usage: "Size at which a new log file begins"},
+		{Heading: HeadingLogging, Name: "log_format", Path: "log_format", Kind: "format"},
 		{Heading: HeadingLogging, Name: "debug", Short: "D", Path: "debug", Usage: "Enable debugging output", Preset: "-"},
 		{Heading: HeadingLogging, Name: "trace", Short: "V", Path: "trace", Usage: "Trace the raw protocol; -DV is debug and trace", Preset: "-"},
 		{Heading: HeadingLogging, Name: "trace_verbose", Aliases: []string{"VV"}, Path: "trace_verbose", Usage: "Trace the system account too", Preset: "-"},

@@ -83,7 +83,7 @@ type Features map[Feature]bool
 
 // Built returns the features this version has.
 func Built() Features {
-	return Features{Core: true, Auth: true, Accounts: true, TLSFeature: true, Clustering: true, Monitoring: true, Profiling: true, PortsFile: true, Signals: true}
+	return Features{Core: true, Auth: true, Accounts: true, TLSFeature: true, Clustering: true, Monitoring: true, Profiling: true, PortsFile: true, Signals: true, Syslog: true, Rotation: true}
 }
 
 // AllFeatures returns every feature of the design.

@@ -16,7 +16,7 @@ import (
 // openFile opens a log file and closes it at the end of the test.
 func openFile(t *testing.T, path string) *logsink.File {
 	t.Helper()
-	file, err := logsink.OpenFile(path)
+	file, err := logsink.OpenFile(path, logsink.Rotation{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +60,7 @@ func TestNewFileIsReadableByTheGroupOnly(t *testing.T) {
 
 func TestOpenErrorNamesThePath(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "absent", "natsd.log")
-	_, err := logsink.OpenFile(path)
+	_, err := logsink.OpenFile(path, logsink.Rotation{})
 	if !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(err.Error(), "open "+path) {
 		t.Errorf("OpenFile: %v, want an error that begins with \"open PATH\"", err)
 	}

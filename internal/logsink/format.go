@@ -21,6 +21,8 @@ type Format struct {
 	// PrefixField names the event field whose value goes in front of the text, with " - " between.
 	// Empty means no field does.
 	PrefixField string
+	// JSON makes every line an object, with the fields of docs/logging.md.
+	JSON bool
 }
 
 // label is the three letters of a level and their colour, an ANSI SGR parameter.

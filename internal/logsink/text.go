@@ -2,6 +2,7 @@ package logsink
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"sync"
 
@@ -22,6 +23,8 @@ type Text struct {
 		format Format
 		out    io.Writer
 		line   []byte // reused for every line
+
+		rotating bool // lines about the rotation are written
 	}
 }
 
@@ -92,13 +95,59 @@ func (t *Text) write(raw []byte, level *zerolog.Level) error {
 
 // writeLocked writes the line of e. Locks: needs t.mu, which keeps the lines in the order of their times.
 func (t *Text) writeLocked(e event) error {
-	line := t.mu.format.appendHead(t.mu.line[:0], e.level)
-	line = e.appendText(line)
+	var line []byte
+	if t.mu.format.JSON {
+		line = t.mu.format.appendJSON(t.mu.line[:0], e)
+	} else {
+		line = e.appendText(t.mu.format.appendHead(t.mu.line[:0], e.level))
+	}
 	if cap(line) <= maxKeptLine {
 		t.mu.line = line
 	}
+	if leveled, ok := t.mu.out.(Leveled); ok {
+		return leveled.WriteText(e.level, string(e.appendText(nil)))
+	}
 	_, err := t.mu.out.Write(line)
+	if file, isFile := t.mu.out.(*File); isFile && file.due() && !t.mu.rotating {
+		t.rotateLocked(file)
+	}
 	return err
+}
+
+// Leveled is an output that takes the texts of lines, without what stands in front of them, each with its level.
+type Leveled interface {
+	io.Writer
+	WriteText(level zerolog.Level, text string) error
+}
+
+// RotateIfDue rotates a log file that was too large when it was opened. Source: docs/spec/cli.md §8.2. Locks: takes t.mu.
+func (t *Text) RotateIfDue() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if file, isFile := t.mu.out.(*File); isFile && file.due() {
+		t.mu.rotating = true
+		_ = t.writeLocked(event{level: zerolog.InfoLevel, text: "Rotating logfile..."}) // a failure shows at the next line
+		t.mu.rotating = false
+		t.rotateLocked(file)
+	}
+}
+
+// rotateLocked begins a new log file, and says so in it. Source: docs/spec/cli.md §8.2. Locks: needs t.mu.
+func (t *Text) rotateLocked(file *File) {
+	t.mu.rotating = true
+	defer func() { t.mu.rotating = false }()
+	say := func(level zerolog.Level, format string, args ...any) {
+		_ = t.writeLocked(event{level: level, text: fmt.Sprintf(format, args...)}) // a failure shows at the next line
+	}
+	r, err := file.rotate()
+	if err != nil {
+		say(zerolog.ErrorLevel, "%v", err)
+		return
+	}
+	say(zerolog.InfoLevel, "Rotated log, backup saved as %q", r.Backup)
+	for _, name := range r.Purged {
+		say(zerolog.InfoLevel, "Purged log file %q", name)
+	}
 }
 
 var _ zerolog.LevelWriter = (*Text)(nil)

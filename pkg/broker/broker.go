@@ -58,6 +58,8 @@ type Broker struct {
 	latency    latency
 	closed     closedLog
 	slow       slowLog
+	noise      noise
+	noiseTotal atomic.Int64
 	lameDuck   atomic.Bool
 
 	mu struct { // guards everything inside it
@@ -163,7 +165,10 @@ func (b *Broker) Start() error {
 	if b.mu.listener != nil {
 		b.live.Load().Logger.Info().Msg("Listening for client connections on " + net.JoinHostPort(host, strconv.Itoa(port)))
 		b.tasks.Add(1)
-		go b.acceptLoop(b.mu.listener)
+		go func(listener net.Listener) {
+			defer close(b.accepted)
+			b.acceptLoop(listener)
+		}(b.mu.listener)
 	}
 	close(b.ready)
 	return nil
@@ -175,7 +180,7 @@ func passwordWorkers() int { return max(1, runtime.GOMAXPROCS(0)/4) }
 // turnWheel is the goroutine of the wheel.
 func (b *Broker) turnWheel() {
 	defer b.tasks.Done()
-	b.wheel.turn((*conn).wake)
+	b.wheel.turn((*conn).wake, b.reportNoise)
 }
 
 // Ready returns a channel that is closed when Start has succeeded.

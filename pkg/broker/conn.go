@@ -28,25 +28,26 @@ type conn struct {
 	login  atomic.Pointer[login] // nil: there is nothing to remember. Stored before c is served, and under subs.mu
 
 	// Any goroutine.
-	identity  atomic.Pointer[identity] // who it is; nil: it has not shown its credentials. Stored under subs.mu
-	watched   atomic.Bool              // every message has to be looked at before it is queued, see mayReceive
-	headers   atomic.Bool              // wants HMSG; stored by the serving goroutine
-	many      atomic.Bool              // has had more than one subscription at a time
-	takesInfo atomic.Bool              // has said in CONNECT that it understands INFO at any time
-	infoAt    uint32                   // live.infoVersion when it was greeted
-	greeting  atomic.Int32             // whether the PONG after CONNECT is still to come, see info.go
-	pings     atomic.Int32             // PINGs not answered
-	spared    atomic.Bool              // a PING was left out, see wake
-	seen      atomic.Int64             // tick of the wheel at the last batch
-	serving   atomic.Uint32
-	ending    atomic.Pointer[closeReason] // why it closes; nil: it does not
-	received  struct{ messages, bytes atomic.Int64 }
-	about     atomic.Pointer[about] // nil: CONNECT has said nothing. Stored by the serving goroutine
-	startAt   int64                 // see Broker.clock; set by newConn, never written again
-	activeAt  atomic.Int64          // likewise, of the last input that counts as activity
-	pingedAt  atomic.Int64          // likewise, of the first PING that is not answered; 0: none
-	rtt       atomic.Int64          // nanoseconds from the last PING to its PONG; 0: not known
-	stalls    atomic.Int64          // times that it had to wait for slow consumers
+	identity   atomic.Pointer[identity] // who it is; nil: it has not shown its credentials. Stored under subs.mu
+	watched    atomic.Bool              // every message has to be looked at before it is queued, see mayReceive
+	headers    atomic.Bool              // wants HMSG; stored by the serving goroutine
+	many       atomic.Bool              // has had more than one subscription at a time
+	takesInfo  atomic.Bool              // has said in CONNECT that it understands INFO at any time
+	infoAt     uint32                   // live.infoVersion when it was greeted
+	greeting   atomic.Int32             // whether the PONG after CONNECT is still to come, see info.go
+	pings      atomic.Int32             // PINGs not answered
+	spared     atomic.Bool              // a PING was left out, see wake
+	seen       atomic.Int64             // tick of the wheel at the last batch
+	serving    atomic.Uint32
+	ending     atomic.Pointer[closeReason] // why it closes; nil: it does not
+	received   struct{ messages, bytes atomic.Int64 }
+	introduced atomic.Bool           // it has said CONNECT, and was let in
+	about      atomic.Pointer[about] // nil: CONNECT has said nothing. Stored by the serving goroutine
+	startAt    int64                 // see Broker.clock; set by newConn, never written again
+	activeAt   atomic.Int64          // likewise, of the last input that counts as activity
+	pingedAt   atomic.Int64          // likewise, of the first PING that is not answered; 0: none
+	rtt        atomic.Int64          // nanoseconds from the last PING to its PONG; 0: not known
+	stalls     atomic.Int64          // times that it had to wait for slow consumers
 
 	hadSubscriptions int // when it left its account; the serving goroutine's
 
@@ -252,7 +253,10 @@ func (c *conn) debugf(format string, args ...any) {
 	c.log(zerolog.DebugLevel).Msg(fmt.Sprintf(format, args...))
 }
 
-// errorf logs a fault of the client.
+// errorf logs a fault of the client. Of strangers, only so many a second.
 func (c *conn) errorf(format string, args ...any) {
+	if c.stranger() && !c.b.noise.allow(c.b.clock()) {
+		return
+	}
 	c.log(zerolog.ErrorLevel).Msg(fmt.Sprintf(format, args...))
 }

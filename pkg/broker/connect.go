@@ -62,6 +62,7 @@ func (c *conn) connect(w *worker) bool {
 	case o.NoResponders && !o.Headers:
 		return c.fail(w, errTextNoHeaders, reasonNoHeaders)
 	}
+	c.introduced.Store(true)
 	c.greeting.Store(greetingPending)
 	c.takesInfo.Store(o.Protocol >= 1)
 	c.acknowledge(w)

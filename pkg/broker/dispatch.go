@@ -77,6 +77,9 @@ func (c *conn) refuse(w *worker, err error) {
 
 // logBadInput logs a fault in the input and the beginning of it.
 func (c *conn) logBadInput(w *worker, err error) {
+	if c.stranger() && !c.b.noise.allow(c.b.clock()) {
+		return
+	}
 	const shown = 32 // bytes, docs/spec/client-protocol.md §4.3
 	input := withoutSecrets(w.in[w.start:min(w.end, w.start+shown)])
 	c.log(zerolog.ErrorLevel).Msgf("Error reading from client: %v: %q", err, input)

@@ -33,7 +33,6 @@ func listen(host string, port int) (net.Listener, error) {
 // Stop: Shutdown and LameDuck, by closing the listener. Wait: finish, for b.tasks.
 func (b *Broker) acceptLoop(listener net.Listener) {
 	defer b.tasks.Done()
-	defer close(b.accepted)
 	pause := time.Duration(0)
 	for {
 		nc, err := listener.Accept()

@@ -101,8 +101,9 @@ func (w *wheel) unlinkLocked(c *conn) {
 	c.timer = timer{}
 }
 
-// turn calls wake for every connection that falls due, until stop. wake runs on this goroutine, without locks.
-func (w *wheel) turn(wake func(*conn)) {
+// turn calls wake for every connection that falls due, and tick now and then, until stop. Both run on this goroutine, without
+// locks.
+func (w *wheel) turn(wake func(*conn), tick func()) {
 	ticker := time.NewTicker(w.tick)
 	defer ticker.Stop()
 	begin := time.Now()
@@ -121,6 +122,7 @@ func (w *wheel) turn(wake func(*conn)) {
 				due[i] = nil
 			}
 		}
+		tick()
 	}
 }
 

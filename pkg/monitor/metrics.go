@@ -17,7 +17,7 @@ type collector struct {
 
 	build, started, connections, maxConnections, accepted, closed, received, sent, receivedBytes, sentBytes,
 	slow, stale, stalled, subscriptions, pending, mostPending, routes, missing, cache, matches, misses, inserts, removes,
-	authFailures, reloads, configLoaded, certificate, requests, latency, lameDuck *prometheus.Desc
+	authFailures, reloads, configLoaded, certificate, requests, latency, lameDuck, noise *prometheus.Desc
 }
 
 // newMetrics returns what serves /metrics.
@@ -64,6 +64,7 @@ func newCollector(s *Server) *collector {
 		reloads:        d("config_reloads_total", "Reloads of the configuration.", "result"),
 		configLoaded:   d("config_loaded_timestamp_seconds", "When the configuration that counts was loaded, in seconds since 1970."),
 		certificate:    d("certificate_expiry_timestamp_seconds", "When a certificate expires, in seconds since 1970.", "certificate"),
+		noise:          d("log_lines_dropped_total", "Lines about connections that did not log in that were left out of the log."),
 		requests:       d("http_requests_total", "Requests to the monitor port.", "path"),
 		latency: d("delivery_latency_seconds",
 			"Time between the read that brought a message and the write that took the last of its batch away, once per delivery."),
@@ -75,7 +76,7 @@ func (c *collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.build, c.started, c.connections, c.maxConnections, c.accepted, c.closed, c.received, c.sent, c.receivedBytes, c.sentBytes, c.slow, c.stale,
 		c.stalled, c.subscriptions, c.pending, c.mostPending, c.routes, c.missing, c.cache, c.matches, c.misses, c.inserts, c.removes,
-		c.authFailures, c.reloads, c.configLoaded, c.certificate, c.requests, c.latency, c.lameDuck,
+		c.authFailures, c.reloads, c.configLoaded, c.certificate, c.requests, c.latency, c.lameDuck, c.noise,
 	} {
 		out <- d
 	}
@@ -112,6 +113,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	counter(c.slow, stats.SlowClients, "client")
 	counter(c.slow, stats.SlowConsumers-stats.SlowClients, "route")
 	counter(c.stale, stats.StaleConnections)
+	counter(c.noise, b.NoiseDropped())
 	gauge(c.stalled, float64(stats.StalledClients))
 	gauge(c.subscriptions, float64(stats.Subscriptions))
 	gauge(c.pending, float64(stats.Pending))

@@ -1,0 +1,94 @@
+//go:build unix
+
+package logsink_test
+
+import (
+	"bufio"
+	"net"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/natsd/natsd/internal/logsink"
+	"github.com/rs/zerolog"
+)
+
+// TestSystem: severities, tag and addresses of docs/spec/cli.md §8.3.
+func TestSystem(t *testing.T) {
+	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packets.Close()
+	stream, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	socket := filepath.Join(t.TempDir(), "log")
+	local, err := net.ListenPacket("unixgram", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer local.Close()
+	fromPackets := func(c net.PacketConn) func() string {
+		return func() string {
+			buffer := make([]byte, 1000)
+			_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+			n, _, err := c.ReadFrom(buffer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(buffer[:n])
+		}
+	}
+	var lines *bufio.Reader
+	fromStream := func() string {
+		if lines == nil {
+			c, err := stream.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { c.Close() })
+			lines = bufio.NewReader(c)
+		}
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		return line
+	}
+	for address, next := range map[string]func() string{
+		"udp://" + packets.LocalAddr().String(): fromPackets(packets), "tcp://" + stream.Addr().String(): fromStream, "unix://" + socket: fromPackets(local),
+	} {
+		system, err := logsink.OpenSystem(address, "/usr/sbin/gnatsd")
+		if err != nil {
+			t.Errorf("%s: %v", address, err)
+			continue
+		}
+		for level, priority := range map[zerolog.Level]string{
+			zerolog.InfoLevel: "<29>", zerolog.ErrorLevel: "<27>", zerolog.FatalLevel: "<26>", zerolog.DebugLevel: "<31>", zerolog.TraceLevel: "<29>", zerolog.WarnLevel: "<28>",
+		} {
+			if err := system.WriteText(level, "hello\n"); err != nil {
+				t.Fatal(err)
+			}
+			if line := next(); !strings.HasPrefix(line, priority) || !regexp.MustCompile(` gnatsd\[\d+\]: hello\n$`).MatchString(line) {
+				t.Errorf("%s, %v: %q", address, level, line)
+			}
+		}
+		if err := system.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	for address, want := range map[string]string{
+		"http://h:1": `error invalid network type: "http"`, "syslog://h:1": `error invalid network type: "syslog"`,
+		"udp://h": `error connecting to syslog: "address h: missing port in address"`, "tcp://127.0.0.1:1": `error connecting to syslog: "`,
+		"unix:///none": `error connecting to syslog: "`, "%": "error parsing the address of the system log",
+	} {
+		if _, err := logsink.OpenSystem(address, "natsd"); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", address, err, want)
+		}
+	}
+}
