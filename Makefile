@@ -88,6 +88,7 @@ golden: ## rewrite the golden files; review the difference like code
 generate: ## rewrite completions/ from the command tree, and the documents about keys from the schema
 	$(GO) run ./internal/tools/gendocs
 	@mkdir -p completions
+	$(GO) run . man docs/man
 	$(GO) run . completion bash > completions/natsd.bash
 	$(GO) run . completion zsh > completions/_natsd
 	$(GO) run . completion fish > completions/natsd.fish

@@ -52,6 +52,7 @@ func newAuthExplainCmd(f *Factory) *cobra.Command {
 	}
 	addConfigFlag(c, &q.file, "The configuration file, as serve takes it")
 	c.Flags().StringVar(&q.user, "user", "", "Name of the user, or its public key (default: that of no_auth_user)")
+	_ = c.RegisterFlagCompletionFunc("user", f.completeUser) // it fails for an unknown flag only
 	c.Flags().StringVar(&q.publish, "pub", "", "A subject to publish to")
 	c.Flags().StringVar(&q.subscribe, "sub", "", "A subject to subscribe to, perhaps with wildcards")
 	c.Flags().StringVar(&q.queue, "queue", "", "Queue group of the subscription")

@@ -27,10 +27,11 @@ func newConfigCheckCmd(f *Factory) *cobra.Command {
 	asJSON := false
 	file := ""
 	c := &cobra.Command{
-		Use:     "check FILE...",
-		Short:   "Say everything that is wrong with configuration files",
-		Long:    configCheckLong,
-		Example: "  natsd config check natsd.conf\n  natsd config check --json a.conf b.conf\n  natsd config check - < natsd.conf",
+		Use:               "check FILE...",
+		Short:             "Say everything that is wrong with configuration files",
+		Long:              configCheckLong,
+		Example:           "  natsd config check natsd.conf\n  natsd config check --json a.conf b.conf\n  natsd config check - < natsd.conf",
+		ValidArgsFunction: completeConfig,
 		RunE: func(c *cobra.Command, files []string) error {
 			if file != "" {
 				files = append(files, file)

@@ -16,11 +16,12 @@ The file and the environment are read as serve reads them, and its flags can be 
 func newConfigExplainCmd(f *Factory) *cobra.Command {
 	file, flags := "", []config.GivenFlag(nil)
 	c := &cobra.Command{
-		Use:     "explain [KEY]",
-		Short:   "Show where options come from, and what they mean",
-		Long:    configExplainLong,
-		Example: "  natsd config explain -c natsd.conf\n  natsd config explain -c natsd.conf --port 5222 port",
-		Args:    cobra.MaximumNArgs(1),
+		Use:               "explain [KEY]",
+		Short:             "Show where options come from, and what they mean",
+		Long:              configExplainLong,
+		Example:           "  natsd config explain -c natsd.conf\n  natsd config explain -c natsd.conf --port 5222 port",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeKey,
 		RunE: func(c *cobra.Command, args []string) error {
 			loaded, err := loadConfig(f, file, flags)
 			if err != nil {

@@ -53,13 +53,13 @@ type signalOptions struct {
 func newSignalCmd(f *Factory) *cobra.Command {
 	o := &signalOptions{factory: f}
 	c := &cobra.Command{
-		Use:       "signal NAME [PROCESS...]",
-		GroupID:   groupServer,
-		Short:     "Tell a running server what to do",
-		Long:      signalLong,
-		Example:   signalExample,
-		ValidArgs: signalNames,
-		Args:      cobra.MinimumNArgs(1),
+		Use:               "signal NAME [PROCESS...]",
+		GroupID:           groupServer,
+		Short:             "Tell a running server what to do",
+		Long:              signalLong,
+		Example:           signalExample,
+		ValidArgsFunction: f.completeSignal,
+		Args:              cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			name, targets, err := splitSignal(args)
 			if err != nil {

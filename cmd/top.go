@@ -67,6 +67,7 @@ func newTopCmd(f *Factory) *cobra.Command {
 	}
 	c.Flags().SortFlags = false
 	c.Flags().StringVarP(&o.sort, "sort", "o", o.sort, "What to sort by: "+strings.Join(topSorts, ", "))
+	_ = c.RegisterFlagCompletionFunc("sort", completeWords(topSorts...)) // it fails for an unknown flag only
 	c.Flags().IntVarP(&o.limit, "conns", "n", o.limit, "Number of connections")
 	c.Flags().DurationVarP(&o.delay, "delay", "d", o.delay, "Time between two looks")
 	c.Flags().BoolVar(&o.subs, "subs", o.subs, "Show subscriptions")

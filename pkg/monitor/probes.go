@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/natsd/natsd/pkg/broker"
 )
@@ -80,7 +81,35 @@ func checkReady(s *Server) []check {
 	if most := b.Options().MaxConnections; most >= 0 && b.ConnectionCount() >= most {
 		room.err = fmt.Errorf("all %d of max_connections are taken", most)
 	}
-	return append([]check{client, duck, room}, s.checkRoutes()...)
+	return append(append([]check{client, duck, room}, s.checkRoutes()...), s.checkMesh()...)
+}
+
+// meshPatience is how long a server waits for the others of its configuration before it takes clients without them: they may be down,
+// and this one is better than none.
+const meshPatience = 10 * time.Second
+
+// checkMesh says whether the servers of the configuration were found since the start. Once they were, it stays good: clients are better
+// here than nowhere when others fail later.
+func (s *Server) checkMesh() []check {
+	if s.options.Cluster == nil {
+		return nil
+	}
+	c := check{name: "mesh"}
+	if s.meshed.Load() || time.Since(s.options.Broker.Started()) > meshPatience {
+		return []check{c}
+	}
+	missing := 0
+	for _, m := range s.options.Cluster.Snapshot().Missing {
+		if m.Configured {
+			missing++
+		}
+	}
+	if missing > 0 {
+		c.err = fmt.Errorf("%d servers were not found yet", missing)
+	} else if s.options.Cluster.Addr() != nil {
+		s.meshed.Store(true)
+	}
+	return []check{c}
 }
 
 // checkRoutes says whether other servers can connect.

@@ -201,7 +201,7 @@ func TestProbes(t *testing.T) {
 	expect("/healthz", 200, `{"status":"ok"}`)
 	r.client("a", "")
 	r.client("b", "")
-	expect("/readyz", 503, "[+]clients ok\n[+]lameduck ok\n[-]connections failed: all 2 of max_connections are taken\n[+]routes ok\nfailed\n")
+	expect("/readyz", 503, "[+]clients ok\n[+]lameduck ok\n[-]connections failed: all 2 of max_connections are taken\n[+]routes ok\n[+]mesh ok\nfailed\n")
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- r.broker.LameDuck(ctx) }()

@@ -36,6 +36,7 @@ type Server struct {
 	metrics   http.Handler
 	requests  map[string]*atomic.Int64 // by path; never changed
 	stacks    stacks
+	meshed    atomic.Bool // the servers of the configuration were found, see checkMesh
 	usage     usage
 	busy      chan struct{} // holds one for each answer that is put together
 	quit      chan struct{}

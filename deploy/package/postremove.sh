@@ -1,0 +1,11 @@
+#!/bin/sh
+# A purge removes what the service has made, and its user.
+set -e
+if [ -d /run/systemd/system ]; then
+	systemctl daemon-reload
+fi
+if [ "$1" = purge ]; then
+	rm -rf /var/log/natsd
+	if command -v userdel >/dev/null 2>&1; then userdel natsd >/dev/null 2>&1 || true; fi
+	if command -v groupdel >/dev/null 2>&1; then groupdel natsd >/dev/null 2>&1 || true; fi
+fi
