@@ -94,5 +94,21 @@ generate: ## rewrite completions/ from the command tree, and the documents about
 	$(GO) run . completion fish > completions/natsd.fish
 	$(GO) run . completion powershell > completions/natsd.ps1
 
+.PHONY: packages packages-linux
+
 clean: ## remove what was built
 	rm -rf $(BIN) natsd coverage.out
+
+packages: $(BIN)/goreleaser ## build the packages of all systems into dist/, and publish nothing
+	$(BIN)/goreleaser check
+	$(BIN)/goreleaser release --snapshot --clean --skip=sbom,publish
+
+packages-linux: $(BIN)/goreleaser ## the same for this kind of Linux only, and try the Debian package; needs root
+	$(BIN)/goreleaser check
+	@mkdir -p .package
+	sed 's/goos: \[.*/goos: [linux]/; s/goarch: \[.*/goarch: [$(shell $(GO) env GOARCH)]/' .goreleaser.yml > .package/linux.yml
+	$(BIN)/goreleaser release --snapshot --clean --skip=sbom,publish,archive -f .package/linux.yml
+	./e2e/package dist/*.deb
+
+$(BIN)/goreleaser: tools/release/go.mod
+	cd tools/release && $(GO) build -o ../../$(BIN)/goreleaser github.com/goreleaser/goreleaser/v2

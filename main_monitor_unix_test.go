@@ -98,7 +98,7 @@ max_payload: 2mb
 	m.token = "CANARYmonitor"
 	for _, path := range []string{
 		"/", "/varz", "/connz?auth=1&subs=detail", "/connz?state=all&auth=1", "/routez?subs=detail", "/subsz?subs=1", "/accountz", "/accountz?acc=$G", "/accstatz?unused=1",
-		"/leafz", "/slowz", "/configz", "/healthz", "/readyz?verbose", "/metrics", "/stacksz",
+		"/leafz", "/slowz", "/configz", "/healthz", "/startupz?verbose", "/metrics", "/stacksz",
 	} {
 		if status, body := m.get(path); status != http.StatusOK || strings.Contains(body, "CANARY") {
 			t.Errorf("%s: %d, or a secret in %s", path, status, body)

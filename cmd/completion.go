@@ -80,8 +80,8 @@ func completeKey(_ *cobra.Command, args []string, _ string) ([]cobra.Completion,
 
 // completeUser proposes the users of the configuration file that the command line names.
 func (f *Factory) completeUser(c *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	file, err := c.Flags().GetString("config")
-	if err != nil || file == "" {
+	file := c.Flags().Lookup("config").Value.String()
+	if file == "" {
 		file, _ = f.LookupEnv(config.EnvConfig)
 	}
 	if file == "" || file == "-" {

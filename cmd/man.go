@@ -119,14 +119,13 @@ func writeParagraphs(b *strings.Builder, text string) {
 		verbatim = on
 	}
 	for line := range strings.SplitSeq(text, "\n") {
-		switch {
-		case line == "":
+		if line == "" {
 			set(false)
 			b.WriteString(".PP\n")
-		default:
-			set(strings.HasPrefix(line, " "))
-			b.WriteString(roff(line) + "\n")
+			continue
 		}
+		set(strings.HasPrefix(line, " "))
+		b.WriteString(roff(line) + "\n")
 	}
 	set(false)
 }

@@ -6,6 +6,6 @@ if [ -d /run/systemd/system ]; then
 fi
 if [ "$1" = purge ]; then
 	rm -rf /var/log/natsd
-	if command -v userdel >/dev/null 2>&1; then userdel natsd >/dev/null 2>&1 || true; fi
-	if command -v groupdel >/dev/null 2>&1; then groupdel natsd >/dev/null 2>&1 || true; fi
+	if command -v userdel >/dev/null 2>&1; then userdel natsd || true; fi
+	if command -v groupdel >/dev/null 2>&1; then groupdel natsd 2>/dev/null || true; fi
 fi
