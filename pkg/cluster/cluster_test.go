@@ -136,7 +136,7 @@ func (c *client) send(text string) {
 // line reads a line that must begin with prefix.
 func (c *client) line(prefix string) string {
 	c.t.Helper()
-	_ = c.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	_ = c.conn.SetReadDeadline(time.Now().Add(time.Minute))
 	text, err := c.in.ReadString('\n')
 	if err != nil || !strings.HasPrefix(text, prefix) {
 		c.t.Fatalf("got %q, %v, want %s", text, err, prefix)
