@@ -43,6 +43,11 @@ func TestPage(t *testing.T) {
 	conf := "http: '127.0.0.1:-1'\nserver_name: lisbon-1\nmax_pending: 4mb\ncluster { listen: '127.0.0.1:-1', routes: ['nats://127.0.0.1:1'] }\n"
 	must(t, os.WriteFile(file, []byte(conf), 0o600))
 	s := startServer(t, "-c", file)
+	program, err := binary()
+	must(t, err)
+	s.eventually("the server takes clients without the one that is missing", func() bool {
+		return exec.Command(program, "healthcheck", s.monitorURL()+"/readyz").Run() == nil
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	pictures, seconds := t.TempDir(), "0"
