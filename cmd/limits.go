@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 
@@ -25,12 +24,9 @@ func limitMemory(logger *zerolog.Logger) {
 	case err != nil:
 		logger.Debug().Msgf("The memory limit of the control group cannot be read: %v", err)
 	case limit > 0 && limit != math.MaxInt64:
-		logger.Info().Msgf("Memory limit %s, from the control group", megabytes(limit))
+		logger.Info().Msgf("Memory limit %s, from the control group", size(float64(limit)))
 	}
 }
-
-// megabytes writes a number of bytes.
-func megabytes(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
 
 // spareFiles is how many files a server opens besides the sockets of its clients, and some to spare.
 const spareFiles = 64

@@ -48,7 +48,8 @@ func (h *history) about() monitor.About {
 	if c == nil {
 		return a
 	}
-	a.ConfigLoaded, a.ConfigFile, a.Config = c.since, c.File, settingsOf(c.Config)
+	a.ConfigLoaded, a.ConfigFile = c.since, c.File
+	a.Config = func() []monitor.Setting { return settingsOf(c.Config) }
 	a.Tags, a.Metadata, a.SystemAccount = c.ServerTags, c.ServerMetadata, c.SystemAccount
 	if c.Digest != "" && c.File != "" {
 		a.ConfigDigest = "sha256:" + c.Digest

@@ -56,7 +56,6 @@ func TestScripts(t *testing.T) {
 	}
 	for range 5 {
 		runScript(t, "rotate.sh", log, pid)
-		time.Sleep(1100 * time.Millisecond) // the names of the files are those of seconds
 	}
 	must(t, os.WriteFile(conf, []byte("max_payload: 2mb\n"), 0o600))
 	runScript(t, "reload.sh", conf, pid)
@@ -194,7 +193,7 @@ func newWatch(t *testing.T, ports []string) *watch {
 		must(t, err)
 		w.clients = append(w.clients, subscriber, publisher)
 	}
-	time.Sleep(spread) // the subscriptions are known everywhere
+	w.await("first") // the subscriptions are known everywhere
 	for i := range ports {
 		publisher := w.clients[2*i+1]
 		w.tasks.Go(func() { w.publish(i, publisher) })
@@ -237,11 +236,31 @@ func (w *watch) publish(i int, nc *nats.Conn) {
 	}
 }
 
+// await publishes a message from everywhere until it is everywhere.
+func (w *watch) await(text string) {
+	w.t.Helper()
+	eventually(w.t, "everybody has got the "+text+" message of everybody", func() bool {
+		for i := range w.received {
+			_ = w.clients[2*i+1].Publish(fmt.Sprintf("load.%d", i), []byte(text)) // it is tried again
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, got := range w.received {
+			for i := range w.received {
+				if got[fmt.Sprintf("%d/%s", i, text)] == 0 {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
 // stop ends the publishing, and lets everything arrive.
 func (w *watch) stop() {
 	close(w.done)
 	w.tasks.Wait()
-	time.Sleep(spread)
+	w.await("last") // what was published before is there too, since messages of a publisher come in order
 	for _, nc := range w.clients {
 		_ = nc.Flush()
 		nc.Close()

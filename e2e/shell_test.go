@@ -113,14 +113,11 @@ func TestUnits(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(root, path), text, mode))
 	}
 	verify := exec.CommandContext(t.Context(), "systemd-analyze", "verify", "--man=no", "--root="+root, "natsd.service")
-	output, err := verify.CombinedOutput()
+	output, _ := verify.CombinedOutput() // it fails for want of a whole system; what it says of natsd counts
 	for line := range strings.Lines(string(output)) {
 		// A systemd before 253 does not know notify-reload, and falls back to the line before.
 		if strings.Contains(line, "natsd") && !strings.Contains(line, "notify-reload") && !strings.Contains(line, "sysinit.target") { // there is no system in that root
 			t.Errorf("systemd-analyze verify: %s", line)
 		}
-	}
-	if err != nil && !strings.Contains(string(output), "notify-reload") && len(output) > 0 {
-		t.Logf("systemd-analyze: %v\n%s", err, output)
 	}
 }

@@ -4,6 +4,12 @@
 set -eu
 log=$1
 pid=${2:-}
-mv "$log" "$log.$(date +%Y%m%d-%H%M%S)"
+aside=$log.$(date +%Y%m%d-%H%M%S)
+n=1
+while [ -e "$aside" ]; do # twice within a second
+	aside=$log.$(date +%Y%m%d-%H%M%S)-$n
+	n=$((n + 1))
+done
+mv "$log" "$aside"
 # Until this returns, lines go on in the file that was put aside; none is lost. Compress it after that.
 "${NATSD:-natsd}" signal reopen ${pid:+"$pid"} --wait

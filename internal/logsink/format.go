@@ -26,23 +26,23 @@ type Format struct {
 }
 
 // label is the three letters of a level and their colour, an ANSI SGR parameter.
-type label struct{ text, color string }
+type label struct{ text, color, name string }
 
 // labelOf returns the label of level. An event without a level reads as information.
 func labelOf(level zerolog.Level) label {
 	switch level {
 	case zerolog.TraceLevel:
-		return label{"TRC", "33"}
+		return label{"TRC", "33", "trace"}
 	case zerolog.DebugLevel:
-		return label{"DBG", "36"}
+		return label{"DBG", "36", "debug"}
 	case zerolog.WarnLevel:
-		return label{"WRN", "0;93"}
+		return label{"WRN", "0;93", "warn"}
 	case zerolog.ErrorLevel:
-		return label{"ERR", "31"}
+		return label{"ERR", "31", "error"}
 	case zerolog.FatalLevel, zerolog.PanicLevel:
-		return label{"FTL", "31"}
+		return label{"FTL", "31", "fatal"}
 	default:
-		return label{"INF", "32"}
+		return label{"INF", "32", "info"}
 	}
 }
 

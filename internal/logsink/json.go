@@ -11,9 +11,6 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// jsonLevels are the names of levels in JSON.
-var jsonLevels = map[string]string{"INF": "info", "DBG": "debug", "ERR": "error", "FTL": "fatal", "TRC": "trace", "WRN": "warn"}
-
 // appendJSON appends e as one line of JSON. Names of fields are stable: docs/logging.md.
 func (f *Format) appendJSON(dst []byte, e event) []byte {
 	text := func(name, value string) {
@@ -23,7 +20,7 @@ func (f *Format) appendJSON(dst []byte, e event) []byte {
 		dst = appendJSONText(dst, value)
 	}
 	dst = append(dst, `{"level":"`...)
-	dst = append(dst, jsonLevels[labelOf(e.level).text]...)
+	dst = append(dst, labelOf(e.level).name...)
 	dst = append(dst, '"')
 	if f.Now != nil {
 		text("time", f.Now().Format(time.RFC3339Nano))
@@ -109,11 +106,16 @@ func Events() []Event {
 	}
 }
 
-// compiled are the events with their expressions.
-var compiled = sync.OnceValue(func() []*regexp.Regexp {
-	var list []*regexp.Regexp
+// compiledEvent is an Event with its expression ready for use.
+type compiledEvent struct {
+	name       string
+	expression *regexp.Regexp
+}
+
+var compiledEvents = sync.OnceValue(func() []compiledEvent {
+	var list []compiledEvent
 	for _, e := range Events() {
-		list = append(list, regexp.MustCompile(`^(?:`+e.Text+`)`))
+		list = append(list, compiledEvent{e.Name, regexp.MustCompile(`^(?:` + e.Text + `)`)})
 	}
 	return list
 })
@@ -123,10 +125,9 @@ func EventOf(level zerolog.Level, text string) string {
 	if level == zerolog.TraceLevel {
 		return "trace"
 	}
-	events := Events()
-	for i, expression := range compiled() {
-		if expression.MatchString(text) {
-			return events[i].Name
+	for _, e := range compiledEvents() {
+		if e.expression.MatchString(text) {
+			return e.name
 		}
 	}
 	return "message"

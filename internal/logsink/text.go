@@ -95,6 +95,9 @@ func (t *Text) write(raw []byte, level *zerolog.Level) error {
 
 // writeLocked writes the line of e. Locks: needs t.mu, which keeps the lines in the order of their times.
 func (t *Text) writeLocked(e event) error {
+	if leveled, ok := t.mu.out.(Leveled); ok {
+		return leveled.WriteText(e.level, string(e.appendText(nil)))
+	}
 	var line []byte
 	if t.mu.format.JSON {
 		line = t.mu.format.appendJSON(t.mu.line[:0], e)
@@ -103,9 +106,6 @@ func (t *Text) writeLocked(e event) error {
 	}
 	if cap(line) <= maxKeptLine {
 		t.mu.line = line
-	}
-	if leveled, ok := t.mu.out.(Leveled); ok {
-		return leveled.WriteText(e.level, string(e.appendText(nil)))
 	}
 	_, err := t.mu.out.Write(line)
 	if file, isFile := t.mu.out.(*File); isFile && file.due() && !t.mu.rotating {

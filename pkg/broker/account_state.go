@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,7 +23,9 @@ type AccountState struct {
 	Exports  []Export
 	Imports  []Import
 	Mappings []Mapping
-	Index    IndexState
+	Index    IndexState // without fan-out, see FullIndex
+
+	index *sublist.Index[*subscription]
 }
 
 // IndexState is a snapshot of an index of subscriptions.
@@ -33,7 +37,7 @@ type IndexState struct {
 	Matches       int64 // messages that were matched
 	Misses        int64 // of them, those without a result at hand
 
-	// Over results at hand; a queue group counts as one. Only Indexes fills them in.
+	// Over results at hand; a queue group counts as one. Only FullIndex fills them in.
 	Results   int64
 	MaxFanout int64
 	Fanout    int64 // sum
@@ -57,14 +61,12 @@ type accountTotals struct {
 	received, sent tally
 }
 
-// Accounts returns all accounts by name. Cost: O(clients + subjects). Locks: as Conns.
+// Accounts returns all accounts by name. Cost: O(clients). Locks: takes b.mu for as long as it takes to copy the list of clients, and
+// out.mu of one after the other.
 func (b *Broker) Accounts() []AccountState {
 	l := b.live.Load()
 	b.mu.Lock()
-	totals := make(map[string]accountTotals, len(b.mu.pastOf))
-	for name, t := range b.mu.pastOf {
-		totals[name] = t
-	}
+	totals := maps.Clone(b.mu.pastOf)
 	conns := make([]*conn, 0, len(b.mu.conns))
 	for _, c := range b.mu.conns {
 		conns = append(conns, c)
@@ -77,19 +79,19 @@ func (b *Broker) Accounts() []AccountState {
 			totals[id.account.name] = t
 		}
 	}
+	options := make(map[string]Account, len(l.authority.accounts))
+	for _, o := range l.accountList() {
+		options[o.Name] = o
+	}
 	list := make([]AccountState, 0, len(l.authority.accounts))
 	for name, a := range l.authority.accounts {
-		t := totals[name]
+		t, o := totals[name], options[name]
 		s := AccountState{
 			Name: name, Clients: a.clients.Load(), Subscriptions: a.subscriptions.Load(), SlowConsumers: a.slow.Load(), Limits: *a.limits.Load(),
 			InMsgs: t.received.messages, InBytes: t.received.bytes, OutMsgs: t.sent.messages, OutBytes: t.sent.bytes,
+			Exports: o.Exports, Imports: o.Imports, Mappings: o.Mappings, index: a.index,
 		}
 		s.Index = a.indexState(t.received.messages)
-		for _, o := range l.accountList() {
-			if o.Name == name {
-				s.Exports, s.Imports, s.Mappings = o.Exports, o.Imports, o.Mappings
-			}
-		}
 		list = append(list, s)
 	}
 	slices.SortFunc(list, func(a, b AccountState) int { return strings.Compare(a.Name, b.Name) })
@@ -138,21 +140,14 @@ func (b *Broker) IndexTotals(published int64) IndexState {
 	return sum
 }
 
-// Indexes returns the indexes of all accounts, or of the one with this name, fan-out included. Cost: O(clients + subjects).
-// Locks: as Conns.
-func (b *Broker) Indexes(name string) []IndexState {
-	var list []IndexState
-	for _, a := range b.Accounts() {
-		if name != "" && a.Name != name {
-			continue
-		}
-		if known := b.live.Load().authority.accounts[a.Name]; known != nil {
-			f := known.index.Fanout()
-			a.Index.Results, a.Index.MaxFanout, a.Index.Fanout = f.Results, f.Max, f.Sum
-		}
-		list = append(list, a.Index)
+// FullIndex returns Index with fan-out, as it is now. Cost: O(subjects). Locks: none.
+func (s *AccountState) FullIndex() IndexState {
+	full := s.Index
+	if s.index != nil {
+		f := s.index.Fanout()
+		full.Results, full.MaxFanout, full.Fanout = f.Results, f.Max, f.Sum
 	}
-	return list
+	return full
 }
 
 // SubQuery says which subscriptions of clients are asked for.
@@ -178,15 +173,7 @@ func (b *Broker) Subs(q SubQuery) []SubState {
 		}
 	}
 	slices.SortFunc(list, func(a, b SubState) int {
-		switch {
-		case a.ConnID != b.ConnID && a.ConnID < b.ConnID:
-			return -1
-		case a.ConnID != b.ConnID:
-			return 1
-		case len(a.SID) != len(b.SID):
-			return len(a.SID) - len(b.SID)
-		}
-		return strings.Compare(a.SID, b.SID)
+		return cmp.Or(cmp.Compare(a.ConnID, b.ConnID), cmp.Compare(len(a.SID), len(b.SID)), strings.Compare(a.SID, b.SID))
 	})
 	return list
 }

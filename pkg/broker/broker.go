@@ -59,7 +59,6 @@ type Broker struct {
 	closed     closedLog
 	slow       slowLog
 	noise      noise
-	noiseTotal atomic.Int64
 	lameDuck   atomic.Bool
 
 	mu struct { // guards everything inside it

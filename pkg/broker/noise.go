@@ -16,7 +16,8 @@ const (
 // noise decides which lines about strangers are logged.
 type noise struct {
 	allowance atomic.Int64 // Broker.clock up to which lines have used up what they may; ahead of it by the burst at most
-	dropped   atomic.Int64 // since the last report
+	dropped   atomic.Int64 // so far
+	told      atomic.Int64 // of them, those that were reported
 	reported  atomic.Int64 // Broker.clock of that
 }
 
@@ -39,22 +40,22 @@ func (n *noise) allow(now int64) bool {
 // due returns how many lines were left out since the last report, 0 if there are none, or it was made a moment ago.
 func (n *noise) due(now int64) int64 {
 	last := n.reported.Load()
-	if now-last < int64(noiseReport) || n.dropped.Load() == 0 || !n.reported.CompareAndSwap(last, now) {
+	dropped := n.dropped.Load()
+	if now-last < int64(noiseReport) || dropped == n.told.Load() || !n.reported.CompareAndSwap(last, now) {
 		return 0
 	}
-	return n.dropped.Swap(0)
+	return dropped - n.told.Swap(dropped)
 }
 
 // reportNoise logs how many lines were left out, if it is time to. The wheel calls it at every tick.
 func (b *Broker) reportNoise() {
 	if n := b.noise.due(b.clock()); n > 0 {
-		b.noiseTotal.Add(n)
 		b.live.Load().Logger.Warn().Msgf("%d lines about connections that did not log in were left out", n)
 	}
 }
 
 // NoiseDropped returns how many lines about connections that did not log in were left out of the log so far.
-func (b *Broker) NoiseDropped() int64 { return b.noiseTotal.Load() + b.noise.dropped.Load() }
+func (b *Broker) NoiseDropped() int64 { return b.noise.dropped.Load() }
 
 // stranger reports whether c has not said CONNECT, or was not let in.
 func (c *conn) stranger() bool {

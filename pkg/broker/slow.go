@@ -2,6 +2,7 @@ package broker
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,8 +41,7 @@ type BacklogSubject struct {
 type slowLog struct {
 	mu struct { // guards everything inside it
 		sync.Mutex
-		ring           []SlowConsumer // the oldest is at next once it is full
-		next           int
+		last           ring[SlowConsumer]
 		clients, links int64 // cut so far
 	}
 }
@@ -54,12 +54,7 @@ func (l *slowLog) add(s SlowConsumer) {
 	} else {
 		l.mu.clients++
 	}
-	if len(l.mu.ring) < maxSlow {
-		l.mu.ring = append(l.mu.ring, s)
-		return
-	}
-	l.mu.ring[l.mu.next] = s
-	l.mu.next = (l.mu.next + 1) % maxSlow
+	l.mu.last.add(s, maxSlow)
 }
 
 // noteSlow remembers a connection that was cut.
@@ -75,7 +70,7 @@ func (b *Broker) noteSlow(s SlowConsumer) {
 func (b *Broker) SlowConsumers() []SlowConsumer {
 	b.slow.mu.Lock()
 	defer b.slow.mu.Unlock()
-	list := slices.Concat(b.slow.mu.ring[b.slow.mu.next:], b.slow.mu.ring[:b.slow.mu.next])
+	list := b.slow.mu.last.all()
 	slices.Reverse(list)
 	return list
 }
@@ -163,10 +158,7 @@ func (k *backlogCount) top() []BacklogSubject {
 		list = append(list, *s)
 	}
 	slices.SortFunc(list, func(a, b BacklogSubject) int {
-		if a.Bytes != b.Bytes {
-			return int(min(max(b.Bytes-a.Bytes, -1), 1))
-		}
-		return strings.Compare(a.Subject, b.Subject)
+		return cmp.Or(cmp.Compare(b.Bytes, a.Bytes), strings.Compare(a.Subject, b.Subject))
 	})
 	return list[:min(len(list), topSubjects)]
 }

@@ -233,9 +233,9 @@ func (l *lexer) hexEscape(dst []byte) ([]byte, *Finding) {
 	return append(dst, byte(n)), nil
 }
 
-// unicodeEscape takes \uXXXX, or two of them that are the halves of one character.
+// unicodeEscape takes \u and four digits, or two of them that are the halves of one character.
 func (l *lexer) unicodeEscape(dst []byte) ([]byte, *Finding) {
-	const length = len(`\uXXXX`)
+	const length = len(`\u0000`)
 	first, ok := l.unicodeUnit(l.at)
 	if !ok {
 		return dst, l.fail(2, "", `Expected four hexadecimal digits after '\u'`)
@@ -249,9 +249,9 @@ func (l *lexer) unicodeEscape(dst []byte) ([]byte, *Finding) {
 	return utf8.AppendRune(dst, r), nil
 }
 
-// unicodeUnit returns the number in \uXXXX at an offset.
+// unicodeUnit returns the number in a \u escape at an offset.
 func (l *lexer) unicodeUnit(at int) (uint16, bool) {
-	const length = len(`\uXXXX`)
+	const length = len(`\u0000`)
 	if at+length > len(l.src) || l.src[at] != '\\' || l.src[at+1] != 'u' {
 		return 0, false
 	}

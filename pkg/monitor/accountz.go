@@ -100,9 +100,8 @@ func (s *Server) accountDetail(a *broker.AccountState, about *About) *AccountDet
 	if about.ConfigLoaded.IsZero() {
 		d.UpdateTime = s.options.Broker.Started().UTC()
 	}
-	for _, x := range s.options.Broker.Indexes(a.Name) {
-		d.SublistStat = sublistStats(&x)
-	}
+	index := a.FullIndex()
+	d.SublistStat = sublistStats(&index)
 	for i := range a.Mappings {
 		if d.Mappings == nil {
 			d.Mappings = make(map[string][]MapDest)

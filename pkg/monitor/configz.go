@@ -22,10 +22,10 @@ func (s *Server) configz(url.Values) (any, error) {
 	about := s.options.About()
 	z := &Configz{
 		ServerID: s.options.Broker.ID(), Now: time.Now().UTC(), File: about.ConfigFile, Digest: about.ConfigDigest,
-		Loaded: about.ConfigLoaded.UTC(), Reloads: about.Reloads, Failed: about.FailedReloads, Settings: about.Config,
+		Loaded: about.ConfigLoaded.UTC(), Reloads: about.Reloads, Failed: about.FailedReloads, Settings: []Setting{},
 	}
-	if z.Settings == nil {
-		z.Settings = []Setting{}
+	if about.Config != nil {
+		z.Settings = append(z.Settings, about.Config()...)
 	}
 	return z, nil
 }

@@ -29,7 +29,7 @@ func traffic(t *testing.T) *rig {
 		m.About = func() monitor.About {
 			return monitor.About{
 				ConfigDigest: "sha256:00", ConfigFile: "s1.conf", Tags: []string{"x"}, SystemAccount: "$SYS", Reloads: 2, FailedReloads: 1,
-				Config: []monitor.Setting{{Name: "port", Value: "-1", Origin: "s1.conf:1:1"}},
+				Config: func() []monitor.Setting { return []monitor.Setting{{Name: "port", Value: "-1", Origin: "s1.conf:1:1"}} },
 			}
 		}
 	})

@@ -45,9 +45,9 @@ type Options struct {
 
 // About is what a program tells of itself.
 type About struct {
-	ConfigLoaded  time.Time // the start, or the last good reload
-	ConfigDigest  string    // "sha256:HEX"
-	Config        []Setting // that count, without secrets
+	ConfigLoaded  time.Time        // the start, or the last good reload
+	ConfigDigest  string           // "sha256:HEX"
+	Config        func() []Setting // that count, without secrets; nil: none
 	ConfigFile    string
 	Tags          []string
 	Metadata      map[string]string

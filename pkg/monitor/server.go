@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -95,7 +96,7 @@ func (s *Server) Start() error {
 	s.mu.listener = listener
 	s.mu.server = &http.Server{
 		Handler: s.handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, TLSConfig: o.TLS,
-		ErrorLog: log.New(quiet{}, "", 0), // scanners would fill the log
+		ErrorLog: log.New(io.Discard, "", 0), // scanners would fill the log
 	}
 	scheme := "http"
 	if o.TLS != nil {
@@ -192,8 +193,3 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.tasks.Wait()
 	return nil
 }
-
-// quiet is where net/http complains about broken requests.
-type quiet struct{}
-
-func (quiet) Write(p []byte) (int, error) { return len(p), nil }

@@ -67,8 +67,11 @@ func (s *Server) subsz(q url.Values) (any, error) {
 	b := s.options.Broker
 	z := &Subsz{ServerID: b.ID(), Now: time.Now().UTC(), Offset: p.offset, Limit: p.limit}
 	var sum broker.IndexState
-	for _, x := range b.Indexes(account) {
-		sum.Add(&x)
+	for _, a := range b.Accounts() {
+		if account == "" || a.Name == account {
+			index := a.FullIndex()
+			sum.Add(&index)
+		}
 	}
 	z.SublistStats = sublistStats(&sum)
 	if d == detailNone {
