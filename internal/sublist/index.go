@@ -24,6 +24,7 @@ type Index[T comparable] struct {
 	changes    atomic.Pointer[changeRing] // the latest wildcard changes; nil: there were none
 	doorkeeper doorkeeper                 // decides which subjects are worth a cache entry
 	walk       atomic.Bool                // the cache is as large as so few patterns deserve, see cache.go
+	bare       atomic.Bool                // walk, and no literal subject has a subscription
 
 	_ [64]byte // keeps what follows off the cache line above
 
@@ -162,7 +163,7 @@ func (x *Index[T]) insertLiteralLocked(text, queue string, v T) string {
 	if e != nil {
 		old := e.payload.set.Load()
 		if old == nil {
-			x.mu.literals++
+			x.countLiteralLocked(1)
 			x.promotedLocked()
 		}
 		x.tell(v, e.key)
@@ -173,7 +174,7 @@ func (x *Index[T]) insertLiteralLocked(text, queue string, v T) string {
 	x.tell(v, e.key)
 	x.replaceLocked(&e.payload, (*Result[T])(nil).with(queue, v, x.nextIDLocked()))
 	x.leaves.add(x.hasher, e)
-	x.mu.literals++
+	x.countLiteralLocked(1)
 	return e.key
 }
 
@@ -187,7 +188,7 @@ func (x *Index[T]) removeLiteralLocked(text, queue string, v T) bool {
 	case !found:
 		return false
 	case next == nil:
-		x.mu.literals--
+		x.countLiteralLocked(-1)
 		x.killLocked(e)
 	default:
 		x.replaceLocked(&e.payload, next)
@@ -272,3 +273,9 @@ func (x *Index[T]) nextIDLocked() uint32 {
 
 // view returns b as a string without a copy. The string is good only until b is written to: what is kept is cloned.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// countLiteralLocked counts n more literal subjects that have subscriptions.
+func (x *Index[T]) countLiteralLocked(n int) {
+	x.mu.literals += n
+	x.bare.Store(x.walk.Load() && x.mu.literals == 0)
+}

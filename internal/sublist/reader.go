@@ -77,6 +77,11 @@ func (r *Reader[T]) lookup(x *Index[T], text string, generation uint64) *Result[
 	if leaves == nil && x.root.Load() == nil {
 		return &x.none
 	}
+	if x.bare.Load() && subject.WellFormed(text) {
+		if result := r.uncached(x, nil, text); result.Stable() {
+			return result
+		}
+	}
 	hash := x.hasher.hash(text)
 	e := leaves.findHash(slotHash(hash), text)
 	if e == nil {

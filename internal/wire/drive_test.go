@@ -26,6 +26,7 @@ var errStuck = errors.New("parser broke its contract")
 func feed(l limits, patient bool, chunks ...string) (events []string, err error) {
 	p := &Parser{MaxControlLine: l.line, MaxPayload: l.payload}
 	var buf []byte
+	var row alike
 	need := 0
 	for i, chunk := range chunks {
 		buf = append(buf, chunk...)
@@ -42,6 +43,9 @@ func feed(l limits, patient bool, chunks ...string) (events []string, err error)
 			}
 			if op != OpNone {
 				events = append(events, describe(op, &p.Event))
+			}
+			if broken := row.check(p, op, n, buf[n:]); broken != nil {
+				return events, broken
 			}
 			buf, need = buf[n:], 0
 			if op == OpNone {
@@ -71,6 +75,31 @@ func contract(p *Parser, op Op, n, have, need int) error {
 	case op != OpNone && p.Skipping != OpNone:
 		return fmt.Errorf("%w: still skipping %v after %v", errStuck, p.Skipping, op)
 	}
+	return nil
+}
+
+// alike is what More has said about the events to come.
+type alike struct {
+	left, each           int
+	subject, reply, size string
+}
+
+// check compares an event of n bytes with what More has said before, and asks More about rest, which follows.
+func (a *alike) check(p *Parser, op Op, n int, rest []byte) error {
+	is := alike{subject: string(p.Subject), reply: string(p.Reply), size: string(p.SizeText)}
+	if a.left > 0 && (op != OpPub || n != a.each || is.subject != a.subject || is.reply != a.reply || is.size != a.size) {
+		return fmt.Errorf("%w: More promised another %+v, Next has %v of %d bytes, %+v", errStuck, *a, op, n, is)
+	}
+	*a = alike{left: a.left - 1, each: a.each, subject: a.subject, reply: a.reply, size: a.size}
+	if op != OpPub || a.left > 0 {
+		return nil
+	}
+	before := describe(op, &p.Event)
+	is.left, is.each = p.More(rest)
+	if is.left*is.each > len(rest) || describe(op, &p.Event) != before {
+		return fmt.Errorf("%w: More takes %d times %d of %d bytes", errStuck, is.left, is.each, len(rest))
+	}
+	*a = is
 	return nil
 }
 

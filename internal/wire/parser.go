@@ -28,10 +28,29 @@ type Parser struct {
 	// where that shows without looking for it.
 	Repeated bool
 	previous []byte // subject of the event before, a PUB, in the caller's buffer; nil: none, or the buffer has changed
+	line     []byte // its control line, line end included
 }
 
 // Forget makes p ready for another buffer: the one of the events before may have changed.
-func (p *Parser) Forget() { p.previous, p.Repeated = nil, false }
+func (p *Parser) Forget() { p.previous, p.line, p.Repeated = nil, nil, false }
+
+// More returns how many messages at the front of b, which follows the PUB that Next has just returned, have the same control
+// line as that one, and how many bytes each of them takes. The caller may take any number of them from the front, and goes on
+// with Next behind them; the event stays as it is.
+//
+// Hot path: once per row of messages on one subject. 0 allocs/op (TestParserAllocs, BenchmarkParser).
+func (p *Parser) More(b []byte) (n, each int) {
+	if p.line == nil {
+		return 0, 0
+	}
+	payload := len(p.line) + p.Size
+	each = payload + 2
+	for len(b) >= each && bytes.Equal(b[:len(p.line)], p.line) && b[payload] == '\r' && b[payload+1] == '\n' {
+		b = b[each:]
+		n++
+	}
+	return n, each
+}
 
 // Reset makes p ready for another connection and drops what p borrows. The limits stay.
 func (p *Parser) Reset() {
@@ -97,7 +116,7 @@ func (p *Parser) fastPub(b []byte) int {
 		return 0
 	}
 	p.Subject, p.Reply = b[args:subjectEnd], reply
-	p.Repeated, p.previous = repeated, p.Subject
+	p.Repeated, p.previous, p.line = repeated, p.Subject, b[:payload]
 	p.SizeText, p.HeaderText = b[sizeAt:sizeEnd], nil
 	p.Size, p.HeaderSize = size, 0
 	p.Payload, p.Tail = b[payload:end], b[subjectEnd+1:end+2]

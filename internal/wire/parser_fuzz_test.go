@@ -18,7 +18,7 @@ func FuzzParserSplit(f *testing.F) {
 		"HPUB foo rep 12 17\r\nNATS/1.0\r\n\r\nhello\r\nUNSUB 1 5\r\nPONG\r\n",
 		"PUB foo 005\r\nhello\r\nPUB foo 18446744073709551616\r\n", "PUB a 0\r\n\r\nPUB a\t0 \n\r\n", "PUB foo 2\r\nokX",
 		"PINGxyz\n+OK  \r \nPONG\r\n-ERR 'x'\r\nINFO{}\n", "SUB " + strings.Repeat("x", 60), "CONNECT" + strings.Repeat(" ", 60),
-		"UNSUB 1 18446744073709551616\r\nZ", "HPUB foo 3 2\r\nok\r\n", "sub\tfoo\t \t1\npub foo\t 2\nok\r\nping\n", " PING\r\n", "PUB f\x00\xff 1\r\n\xff\r\n",
+		"UNSUB 1 18446744073709551616\r\nZ", "HPUB foo 3 2\r\nok\r\n", "sub\tfoo\t \t1\npub foo\t 2\nok\r\nping\n", " PING\r\n", "PUB a r 1\r\nx\r\nPUB a r 1\r\ny\r\nPUB a r 1\r\nz\r\nPUB a r 1\r\n12\r\n", "PUB f\x00\xff 1\r\n\xff\r\n",
 	} {
 		f.Add([]byte(seed), uint64(len(seed)), uint8(32), int64(64))
 	}

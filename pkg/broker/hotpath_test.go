@@ -23,6 +23,7 @@ var hotPaths = []struct {
 	{name: "eight in a class", connect: quietConnect, subs: strings.Split(strings.Repeat("SUB a.b 1\r\n|", 7)+"SUB a.b 1\r\n", "|"), input: publishes(100, 128, "a.b")},
 	{name: "four in two classes", connect: quietConnect, subs: []string{"SUB a.b 1\r\n", "SUB a.b 1\r\n", "SUB a.b 2\r\n", "SUB a.b 2\r\n"}, input: publishes(100, 128, "a.b")},
 	{name: "a class each", connect: quietConnect, subs: []string{"SUB a.b 1\r\n", "SUB a.b 2\r\n", "SUB a.b 3\r\n"}, input: publishes(100, 128, "a.b")},
+	{name: "many classes", connect: quietConnect, subs: []string{"SUB a.b 1\r\n", "SUB a.b 2\r\n", "SUB a.b 3\r\n", "SUB a.b 4\r\n", "SUB a.b 5\r\n", "SUB a.b 6\r\n", "SUB a.b 7\r\n", "SUB a.b 8\r\n", "SUB a.b 9\r\n"}, input: publishes(100, 128, "a.b")},
 	{name: "twice on a connection", connect: quietConnect, subs: []string{"SUB a.b 1\r\nSUB a.* 2\r\n"}, input: publishes(100, 128, "a.b")},
 	{name: "queue group", connect: quietConnect, subs: []string{"SUB a.b q 1\r\n", "SUB a.b q 1\r\n", "SUB a.> q 1\r\n"}, input: publishes(100, 128, "a.b")},
 	{name: "two subjects in turn", connect: quietConnect, subs: []string{"SUB a.b 1\r\n", "SUB a.c 1\r\n"}, input: strings.Repeat(publishes(1, 32, "a.b")+publishes(1, 32, "a.c"), 50)},

@@ -243,6 +243,30 @@ func (m *model) publish(c *modelClient) string {
 		p.header = "NATS/1.0\r\nA: b\r\n\r\n"
 		line = strings.ReplaceAll(fmt.Sprintf("HPUB %s %s %d %d\r\n", p.subject, p.reply, len(p.header), len(p.header)+len(p.body)), "  ", " ")
 	}
+	text, row := "", 1
+	if !c.verbose && !c.pedantic && !m.limited() { // lines to c itself would come between messages to it
+		row += m.choose(2) * m.choose(8)
+	}
+	for i := range row { // they differ in their payloads alone
+		p.body = strings.Repeat(string(rune('a'+i)), len(p.body))
+		text += m.say(c, line, p)
+	}
+	return text
+}
+
+// limited reports whether some member of a queue group ends by itself: who gets the last of several messages is not known then
+// before they have come.
+func (m *model) limited() bool {
+	for _, c := range m.clients {
+		if slices.ContainsFunc(c.subs, func(s *modelSub) bool { return s.queue != "" && s.max > 0 }) {
+			return true
+		}
+	}
+	return false
+}
+
+// say publishes p, whose control line is line, as c.
+func (m *model) say(c *modelClient, line string, p modelMessage) string {
 	line += p.header + p.body + "\r\n"
 	if strings.HasPrefix(p.subject, "_SYS.") {
 		c.sent = append(c.sent, fmt.Sprintf("-ERR 'Permissions Violation for Publish to %q'\r\n", p.subject))

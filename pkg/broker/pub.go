@@ -49,8 +49,11 @@ func (c *conn) publish(w *worker, op wire.Op) bool {
 	if links != nil || id.account.responses.waiting.Load() > 0 {
 		taken = w.deliverAcross(c, m, id.account, 0) || taken
 	}
-	if !taken && c.noResponders && len(m.Reply) > 0 {
+	switch {
+	case !taken && c.noResponders && len(m.Reply) > 0:
 		c.tellNoResponders(w, m)
+	case w.parser.Repeated && links == nil && !m.headers:
+		c.publishTrain(w, m, r, id)
 	}
 	return true
 }

@@ -36,7 +36,8 @@ type worker struct {
 	live      *live // options, as of the beginning of the batch
 	permitted permitted
 	crossing  *crossing // nil: none so far
-	received  tally     // of this batch
+	lots      lots
+	received  tally // of this batch
 	routed    struct {
 		account  *account // nil: none so far
 		messages int64    // that another server sent for it, see countRouted
