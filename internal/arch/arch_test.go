@@ -27,7 +27,7 @@ type rule struct {
 // package without a rule is an error, so that a new one gets its place.
 var table = []rule{
 	{pkg: ".", allow: []string{"cmd", "internal/iostreams"}},
-	{pkg: "cmd", allow: []string{"pkg/...", "internal/iostreams", "internal/logsink", "internal/config", "internal/password", "internal/permission", "internal/subject", "internal/tlsconfig", "internal/wire", "internal/control",
+	{pkg: "cmd", allow: []string{"pkg/...", "internal/iostreams", "internal/logsink", "internal/config", "internal/password", "internal/permission", "internal/subject", "internal/tlsconfig", "internal/wire", "internal/control", "internal/bench",
 		"golang.org/x/sys/...", "github.com/...", "go.yaml.in/yaml/v3", "golang.org/x/term", "golang.org/x/crypto/bcrypt"}},
 	{pkg: "pkg/broker", allow: []string{
 		"internal/wire", "internal/sublist", "internal/subject", "internal/bufpool", "internal/invariants", "internal/interest", "internal/permission", "internal/password", "internal/transform",
@@ -46,6 +46,9 @@ var table = []rule{
 		"pkg/broker", "pkg/cluster", "internal/subject", "internal/password", "github.com/rs/zerolog", "github.com/prometheus/client_golang/...",
 	}},
 	{pkg: "internal/control"},
+	{pkg: "internal/bench", allow: []string{
+		"github.com/nats-io/nkeys", "github.com/nats-io/nuid", "github.com/HdrHistogram/hdrhistogram-go", "github.com/prometheus/procfs", "go.yaml.in/yaml/v3",
+	}},
 	{pkg: "internal/interest"},
 	{pkg: "internal/permission", allow: []string{"internal/subject"}},
 	{pkg: "internal/password", allow: []string{"golang.org/x/crypto/..."}},

@@ -1,0 +1,122 @@
+package bench
+
+import "math/bits"
+
+// pageBits is how many numbers a page of a ledger stands for.
+const pageBits = 1 << 12
+
+// page has a bit for each of so many numbers.
+type page struct {
+	words [pageBits / 64]uint64
+	count int
+}
+
+// full stands for all pages of which every number has come.
+var full = &page{count: pageBits}
+
+// ledger knows which numbers of a publisher have come. Its memory is two bytes for a thousand messages, and 512 more for each
+// page that is not complete. It is exact: nothing is estimated, however late it comes.
+type ledger struct {
+	pages    []*page // nil: nothing of it has come
+	distinct int64
+	doubled  int64
+}
+
+// add notes that a number has come, and reports whether for the first time.
+func (l *ledger) add(number uint64) bool {
+	i := int(number / pageBits)
+	for i >= len(l.pages) {
+		l.pages = append(l.pages, nil)
+	}
+	p := l.pages[i]
+	switch p {
+	case full:
+		l.doubled++
+		return false
+	case nil:
+		p = new(page)
+		l.pages[i] = p
+	}
+	word, bit := &p.words[number%pageBits/64], uint64(1)<<(number%64)
+	if *word&bit != 0 {
+		l.doubled++
+		return false
+	}
+	*word |= bit
+	l.distinct++
+	if p.count++; p.count == pageBits {
+		l.pages[i] = full
+	}
+	return true
+}
+
+// losses are the numbers that have not come.
+type losses struct {
+	messages int64
+	gaps     int64 // rows of them
+	longest  int64 // such row
+	row      int64 // that ends with the number that was looked at last
+}
+
+// absent counts n numbers in a row that have not come.
+func (l *losses) absent(n int64) {
+	if l.row == 0 {
+		l.gaps++
+	}
+	l.row += n
+	l.messages += n
+	l.longest = max(l.longest, l.row)
+}
+
+// missing returns what has not come of the numbers below sent.
+func (l *ledger) missing(sent uint64) losses {
+	var found losses
+	for from := uint64(0); from < sent; from += pageBits {
+		n := min(pageBits, sent-from)
+		i := int(from / pageBits)
+		switch {
+		case i >= len(l.pages) || l.pages[i] == nil:
+			found.absent(int64(n))
+		case l.pages[i] == full:
+			found.row = 0
+		default:
+			l.pages[i].scan(n, &found)
+		}
+	}
+	found.row = 0
+	return found
+}
+
+// scan adds to found which of the first n numbers have not come.
+func (p *page) scan(n uint64, found *losses) {
+	for at := uint64(0); at < n; {
+		word := p.words[at/64] >> (at % 64)
+		left := min(64-at%64, n-at)
+		if here := min(uint64(bits.TrailingZeros64(word)), left); here > 0 {
+			found.absent(int64(here))
+			at += here
+			continue
+		}
+		found.row = 0
+		at += min(uint64(bits.TrailingZeros64(^word)), left)
+	}
+}
+
+// end returns the number behind the last one that has come.
+func (l *ledger) end() uint64 {
+	for i := len(l.pages) - 1; i >= 0; i-- {
+		p := l.pages[i]
+		if p == full {
+			return uint64(i+1) * pageBits
+		}
+		if p == nil {
+			continue
+		}
+		for k := len(p.words) - 1; k >= 0; k-- {
+			if w := p.words[k]; w != 0 {
+				return uint64(i)*pageBits + uint64(k*64+64-bits.LeadingZeros64(w))
+			}
+		}
+	}
+	return 0
+}

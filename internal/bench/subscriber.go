@@ -1,0 +1,179 @@
+package bench
+
+import (
+	"context"
+	"strconv"
+)
+
+// subscriber is a connection that gets messages, and answers them if it is a responder.
+//
+// Goroutine: run, until link.stop.
+type subscriber struct {
+	play     *play
+	index    int
+	group    *group
+	line     string // its subscription
+	answers  bool
+	counters *counters
+	samples  *samples
+	link     link
+
+	last    []uint64 // by publisher: number of its last message, plus one
+	silence int64    // the longest time between two messages, in nanoseconds
+	before  int64    // when the last message came
+	reply   []byte
+}
+
+// connect makes the first connection.
+func (s *subscriber) connect(ctx context.Context) error {
+	c, err := s.open(ctx)
+	if err == nil {
+		s.link.set(c)
+	}
+	return err
+}
+
+// open connects and subscribes.
+func (s *subscriber) open(ctx context.Context) (*client, error) {
+	c, err := s.play.run.target.dial(ctx, s.index, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.subscribe(s.line); err != nil {
+		_ = c.Close() // it is of no use
+		return nil, err
+	}
+	c.widen()
+	return c, nil
+}
+
+// run takes what comes until the run is over.
+func (s *subscriber) run() {
+	defer s.samples.flush()
+	for {
+		c := s.link.current()
+		if c == nil {
+			return
+		}
+		if err := s.take(c); !s.play.restore(&s.link, err, s.open) {
+			return
+		}
+	}
+}
+
+// take takes what comes on c, one read after the other.
+func (s *subscriber) take(c *client) error {
+	for {
+		if err := c.fill(); err != nil {
+			return err
+		}
+		if err := s.batch(c, s.play.run.clock.now()); err != nil {
+			return err
+		}
+	}
+}
+
+// batch takes what one read has brought, at the time now.
+//
+// Hot path: once per message.
+func (s *subscriber) batch(c *client, now int64) error {
+	var m message
+	messages, bytes := int64(0), int64(0)
+	s.group.mu.Lock() // nobody else wants it, but the other members of a queue group
+	for {
+		e, err := c.parse(&m)
+		if err != nil || e == eventMore {
+			s.group.mu.Unlock()
+			s.count(messages, bytes, now)
+			s.samples.settle(now)
+			if err == nil {
+				err = s.flushReplies(c)
+			}
+			return err
+		}
+		if e != eventMessage {
+			continue
+		}
+		if s.answers {
+			s.answer(&m)
+			continue
+		}
+		if s.note(&m, now) {
+			messages++
+			bytes += int64(len(m.payload))
+		}
+	}
+}
+
+// count counts what one read has brought.
+func (s *subscriber) count(messages, bytes, now int64) {
+	if messages == 0 {
+		return
+	}
+	if s.before != 0 {
+		s.silence = max(s.silence, now-s.before)
+	}
+	s.before = now
+	s.counters.add(messages, bytes, now)
+}
+
+// note puts m down in the ledger, and reports whether it is one of this run. Locks: needs s.group.mu.
+func (s *subscriber) note(m *message, now int64) bool {
+	p := s.play
+	mark, numbered := readStamp(m.payload)
+	if !numbered {
+		s.group.bare++
+		return true
+	}
+	if p.Kind != Sub && mark.publisher >= p.Pubs || mark.at != 0 && (mark.at > now+maxLatency || mark.at < now-maxLatency) {
+		p.foreign.Add(1)
+		return false
+	}
+	for mark.publisher >= len(s.group.ledgers) {
+		s.group.ledgers = append(s.group.ledgers, ledger{})
+	}
+	for mark.publisher >= len(s.last) {
+		s.last = append(s.last, 0)
+	}
+	if mark.number > maxNumber {
+		p.foreign.Add(1)
+		return false
+	}
+	isNew := s.group.ledgers[mark.publisher].add(mark.number)
+	if last := &s.last[mark.publisher]; mark.number+1 > *last {
+		*last = mark.number + 1
+	} else if isNew && p.Kind != Request { // replies come as they are ready
+		p.reordered.Add(1)
+	}
+	if isNew && mark.at >= p.run.measureFrom.Load() {
+		s.samples.add(now - mark.at)
+	}
+	return isNew
+}
+
+// maxNumber is the most messages of a publisher that a ledger keeps books of.
+const maxNumber = 1 << 40
+
+// answer queues a reply with the payload of m.
+func (s *subscriber) answer(m *message) {
+	if len(m.reply) == 0 {
+		return
+	}
+	s.reply = append(s.reply, "PUB "...)
+	s.reply = append(s.reply, m.reply...)
+	s.reply = append(s.reply, ' ')
+	s.reply = strconv.AppendInt(s.reply, int64(len(m.payload)), 10)
+	s.reply = append(s.reply, "\r\n"...)
+	s.reply = append(s.reply, m.payload...)
+	s.reply = append(s.reply, "\r\n"...)
+}
+
+// flushReplies sends the replies.
+func (s *subscriber) flushReplies(c *client) error {
+	if len(s.reply) == 0 {
+		return nil
+	}
+	err := c.write(s.reply)
+	s.reply = s.reply[:0]
+	return err
+}
