@@ -145,3 +145,22 @@ func typeIn(t *testing.T, master *os.File, text string) {
 		t.Fatal(err)
 	}
 }
+
+// TestBenchTerminal: on a terminal, a bar shows how far a run is, and the table stays.
+func TestBenchTerminal(t *testing.T) {
+	master, slave := terminal(t)
+	window := struct{ rows, columns, x, y uint16 }{24, 120, 0, 0}
+	control(t, master, syscall.TIOCSWINSZ, unsafe.Pointer(&window))
+	shown := watch(master)
+	command := exec.Command(program, "bench", "pubsub", "--rate", "1000", "--warmup", "0", "--duration", "1s")
+	command.Stdin, command.Stdout, command.Stderr = slave, slave, slave
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	shown.until(t, "measuring")
+	shown.until(t, "%")
+	shown.until(t, "latency")
+	if err := command.Wait(); err != nil {
+		t.Error(err)
+	}
+}

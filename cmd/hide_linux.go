@@ -25,7 +25,9 @@ func HideSecrets(args []string) []string {
 		name, value, joined := strings.Cut(name, "=")
 		hide := hider(name)
 		switch {
-		case i == 0 || !isFlag || hide == nil:
+		case i == 0:
+		case !isFlag || hide == nil:
+			hideUserInfo(args[i], 0) // of whatever command, a URL is a URL
 		case joined:
 			hide(args[i], len(arg)-len(value))
 		case i+1 < len(args):

@@ -51,7 +51,7 @@ func newRootCmd(f *Factory) *cobra.Command {
 	root.SetVersionTemplate(versionLine("{{.Version}}"))
 
 	root.AddGroup(&cobra.Group{ID: groupServer, Title: "Server Commands:"}, &cobra.Group{ID: groupOther, Title: "Other Commands:"})
-	root.AddCommand(newServeCmd(f, nil), newConfigCmd(f), newAuthCmd(f), newMkpasswdCmd(f), newSignalCmd(f), newTopCmd(f), newHealthcheckCmd(f), newVersionCmd(f), newManCmd())
+	root.AddCommand(newServeCmd(f, nil), newConfigCmd(f), newAuthCmd(f), newMkpasswdCmd(f), newSignalCmd(f), newTopCmd(f), newHealthcheckCmd(f), newBenchCmd(f), newVersionCmd(f), newManCmd())
 	addCompletions(root)
 	root.SetHelpCommand(newHelpCmd())
 	root.SetHelpCommandGroupID(groupOther)

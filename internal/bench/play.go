@@ -15,8 +15,7 @@ import (
 type play struct {
 	Workload
 	run     *run
-	subject string   // prefix of the subjects
-	lines   []string // "PUB subject ", one for each subject, or with a reply subject behind it, see publisher.lines
+	subject string // prefix of the subjects
 
 	publishers  []*publisher
 	subscribers []*subscriber

@@ -269,7 +269,7 @@ func (pub *publisher) bySchedule(left int64) {
 			return
 		}
 		if wait := time.Duration(due - p.run.clock.now()); wait > 0 {
-			time.Sleep(min(max(wait, shortestSleep), longestSleep))
+			rest(min(max(wait, shortestSleep), longestSleep))
 		}
 	}
 }

@@ -193,8 +193,10 @@ func (r *run) play(o *Options, report *Report) {
 // watch looks at the counters until all is published and has come.
 func (r *run) watch(o *Options, report *Report, done chan struct{}) {
 	interval := min(max(o.Duration/ticks, shortestTick), longestTick)
+	report.Interval = interval
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
+	warm := time.After(time.Duration(r.measureFrom.Load() - r.clock.now())) // of connections, nobody knows when that is
 	phase, quietSince, before := PhaseWarmup, int64(0), int64(-1)
 	if report.measuring {
 		phase = PhaseMeasure
@@ -204,6 +206,7 @@ func (r *run) watch(o *Options, report *Report, done chan struct{}) {
 		select {
 		case <-done:
 			published = true
+		case <-warm:
 		case <-ticker.C:
 		}
 		now := r.clock.now()

@@ -96,6 +96,12 @@ func (w *Workload) fillIn() {
 		w.Arrival = ArrivalConstant
 	}
 	fill(&w.Subjects, 1)
+	if w.Kind != Request {
+		w.InFlight = 0
+	}
+	if w.Kind != Connections {
+		w.Conns = 0
+	}
 	switch w.Kind {
 	case Pub:
 		fill(&w.Pubs, 1)

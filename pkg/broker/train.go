@@ -25,10 +25,10 @@ func (t train) rest(n int) train {
 
 // encode appends the messages of t, which lie in in, with head in front of each tail.
 func (t train) encode(dst, head, in []byte) []byte {
-	for range t.n {
+	for i := range t.n {
+		from := t.from + i*t.each
 		dst = append(dst, head...)
-		dst = append(dst, in[t.from:t.from+t.tail]...)
-		t.from += t.each
+		dst = append(dst, in[from:from+t.tail]...)
 	}
 	return dst
 }

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package bench
+
+import "time"
+
+// rest waits for about d.
+func rest(d time.Duration) { time.Sleep(d) }
