@@ -61,7 +61,11 @@
     const x = (v) => left + scale(Math.max(v, minX), minX, maxX, o.logX) * (width - left - right);
     const y = (v) => height - bottom - scale(Math.max(v, minY), minY, maxY, o.logY) * (height - bottom - top);
     const marks = (low, high, log) => {
-      if (!log) return [0, 1, 2, 3, 4].map((i) => low + (high - low) * i / 4);
+      if (!log) {
+        const rough = (high - low) / 5, unit = 10 ** Math.floor(Math.log10(rough));
+        const step = [1, 2, 2.5, 5, 10].map((n) => n * unit).find((n) => n >= rough);
+        return Array.from({ length: Math.floor((high - low) / step * 1.0001) + 1 }, (_, i) => low + i * step);
+      }
       const list = [];
       for (let d = 10 ** Math.floor(Math.log10(low)); d <= high; d *= 10) if (d >= low) list.push(d);
       return list.length > 1 ? list : [low, high];
@@ -91,7 +95,7 @@
     add(page, "h2", {}, r.name);
     const parts = [r.workload];
     const words = { pubs: "publishers", subs: "subscribers", connections: "connections", subjects: "subjects", in_flight: "in flight" };
-    for (const [key, word] of Object.entries(words)) if (r[key]) parts.push(`${whole(r[key])} ${word}`);
+    for (const [key, word] of Object.entries(words)) if (r[key] > 1) parts.push(`${whole(r[key])} ${word}`); else if (r[key] === 1 && key !== "subjects") parts.push(`1 ${word.replace(/s$/, "")}`);
     if (r.workload !== "connections") parts.push(`${r.size} bytes`);
     if (r.queue) parts.push(`queue group ${r.queue}`);
     parts.push(r.rate ? `${number(r.rate)} a second (${r.arrival})` : "as fast as it goes");
@@ -132,7 +136,7 @@
     if (rows.length) {
       const table = add(add(page, "div", { class: "table" }), "table", {});
       const head = add(add(table, "thead", {}), "tr", {});
-      add(head, "th", { scope: "col" }, "");
+      add(head, "td", {}, "");
       for (const [name] of percentiles) add(head, "th", { scope: "col" }, name);
       add(head, "th", { scope: "col" }, "mean");
       add(head, "th", { scope: "col" }, "messages");
