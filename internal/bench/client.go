@@ -67,7 +67,8 @@ func (t *Target) dial(ctx context.Context, i int, source net.Addr) (*client, err
 func (t *Target) dialOne(ctx context.Context, e *endpoint, source net.Addr) (*client, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
 	defer cancel()
-	conn, err := (&net.Dialer{LocalAddr: source}).DialContext(ctx, "tcp", e.address)
+	// No TCP keep-alive: the probes of many connections would be load of their own, and the server sends PING.
+	conn, err := (&net.Dialer{LocalAddr: source, KeepAlive: -1}).DialContext(ctx, "tcp", e.address)
 	if err != nil {
 		return nil, err
 	}
@@ -326,8 +327,9 @@ func number(text []byte) (value int, valid bool) {
 // sources hands out addresses of this machine to connect from.
 type sources struct{ next atomic.Int64 }
 
-// perSource is the number of connections from one address: ports are some 28 000.
-const perSource = 10_000
+// perSource is the number of connections from one address. Ports are some 28 000, but looking for a free one takes the system long
+// before they run out.
+const perSource = 250
 
 // take returns the next address; nil: the system chooses. Only a server on the loopback network can be reached from many.
 func (s *sources) take(server string, conns int) net.Addr {

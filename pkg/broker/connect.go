@@ -70,7 +70,12 @@ func (c *conn) connect(w *worker) bool {
 }
 
 // parseConnect reads text, a JSON object, over o.
+//
+// Fast path: scanConnect. Slow path: encoding/json.
 func parseConnect(text []byte, o *connectOptions) error {
+	if scanConnect(text, o) {
+		return nil
+	}
 	text = []byte(strings.TrimLeft(string(text), " \t\r\n"))
 	if len(text) == 0 || text[0] != '{' {
 		return errNotAnObject
