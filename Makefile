@@ -11,15 +11,16 @@ FUZZTIME  ?= 20000x
 BENCHTIME ?= 20ms
 SOAK      ?= 10m
 SEEDS     ?= 20000
+BASE      ?= HEAD~1
 PARTITION ?= 20s
 
 # The race detector needs a C compiler; without one the tests run without it.
 RACE := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 
-.PHONY: help build test race lint cross vuln oracle sim fuzz bench e2e soak chaos cover golden generate clean
+.PHONY: pgo bench-gate bench-peers help build test race lint cross vuln oracle sim fuzz bench e2e soak chaos cover golden generate clean
 
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build ./natsd
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o natsd .
@@ -68,6 +69,15 @@ fuzz: ## run every fuzz target for FUZZTIME (20000x: so many inputs)
 
 bench: ## run every benchmark for BENCHTIME (20ms)
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./...
+
+pgo: ## write default.pgo, by which natsd is optimised, from a mix of loads
+	./tools/pgo
+
+bench-gate: ## compare instructions per message with those of BASE (HEAD~1); needs valgrind
+	./tools/bench-gate $(BASE)
+
+bench-peers: ## measure natsd, nats-server and redis-server side by side, for docs/performance.md
+	./tools/bench-peers
 
 e2e: ## test a built natsd with real clients and peers; installs what is missing
 	./e2e/run
