@@ -63,7 +63,7 @@ var table = []rule{
 	{pkg: "internal/logsink", allow: []string{"github.com/rs/zerolog", "golang.org/x/sys/windows/..."}},
 	{pkg: "internal/testutil/certs"},
 	{pkg: "internal/testutil", allow: []string{"pkg/...", "internal/...", "go.uber.org/goleak"}},
-	{pkg: "internal/tools/...", allow: []string{"pkg/...", "internal/..."}},
+	{pkg: "internal/tools/...", allow: []string{"pkg/...", "internal/...", "github.com/HdrHistogram/hdrhistogram-go"}},
 	{pkg: "e2e/...", allow: []string{"internal/testutil/certs", "github.com/nats-io/..."}},
 	{pkg: "e2e", allow: []string{"internal/testutil/certs", "github.com/nats-io/..."}},
 }
