@@ -23,7 +23,7 @@ func (x *Index[T]) Fanout() Fanout {
 		if cached == nil {
 			continue
 		}
-		n := int64(len(cached.Plain) + len(cached.Queues))
+		n := int64(len(cached.Plain) + len(cached.Queues()))
 		f.Results++
 		f.Sum += n
 		f.Max = max(f.Max, n)

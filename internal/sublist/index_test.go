@@ -74,8 +74,8 @@ func TestQueueGroupsMerge(t *testing.T) {
 	for _, s := range []string{"foo.bar", "foo.x", "foo.x.y", "x"} {
 		o.expect(t, &r, x, s)
 	}
-	if got := match(x, "foo.bar"); len(got.Queues) != 3 || len(got.Plain) != 2 {
-		t.Errorf("groups %+v, plain %v", got.Queues, got.Plain)
+	if got := match(x, "foo.bar"); len(got.Queues()) != 3 || len(got.Plain) != 2 {
+		t.Errorf("groups %+v, plain %v", got.Queues(), got.Plain)
 	}
 	o.check(t, x)
 }
@@ -267,8 +267,8 @@ func TestOldResultsStay(t *testing.T) {
 	}
 	for n, r := range kept {
 		for i := range n + 1 {
-			if len(r.Plain) != n+1 || r.Plain[i] != &members[i] || r.Queues[0].Members[i] != &members[i] {
-				t.Fatalf("result of %d subscriptions changed: %v %v", n+1, r.Plain, r.Queues)
+			if len(r.Plain) != n+1 || r.Plain[i] != &members[i] || r.Queues()[0].Members[i] != &members[i] {
+				t.Fatalf("result of %d subscriptions changed: %v %v", n+1, r.Plain, r.Queues())
 			}
 		}
 	}

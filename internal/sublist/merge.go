@@ -10,6 +10,7 @@ type merger[T comparable] struct {
 	plain   []T
 	queues  []Queue[T]
 	members []T
+	joined  []Queue[T] // of the result
 }
 
 // merge stores into into everything in sets, of which there are at least two: plain subscriptions one after the
@@ -17,7 +18,10 @@ type merger[T comparable] struct {
 // with m and with the sets. 0 allocs/op once m has grown. Cost: O(subscriptions), groups are sorted by name.
 func (m *merger[T]) merge(into *Result[T], sets []*Result[T]) {
 	into.Plain = m.mergePlain(sets)
-	into.Queues = m.mergeQueues(sets)
+	into.queues = nil
+	if m.joined = m.mergeQueues(sets); len(m.joined) > 0 {
+		into.queues = &m.joined
+	}
 }
 
 func (m *merger[T]) mergePlain(sets []*Result[T]) []T {
@@ -43,8 +47,8 @@ func (m *merger[T]) mergeQueues(sets []*Result[T]) []Queue[T] {
 	var only []Queue[T]
 	sources := 0
 	for _, s := range sets {
-		if len(s.Queues) > 0 {
-			only = s.Queues
+		if s.queues != nil {
+			only = *s.queues
 			sources++
 		}
 	}
@@ -53,7 +57,7 @@ func (m *merger[T]) mergeQueues(sets []*Result[T]) []Queue[T] {
 	}
 	m.queues = m.queues[:0]
 	for _, s := range sets {
-		m.queues = append(m.queues, s.Queues...)
+		m.queues = append(m.queues, s.Queues()...)
 	}
 	slices.SortStableFunc(m.queues, func(a, b Queue[T]) int { return strings.Compare(a.Name, b.Name) })
 	m.queues = m.joinGroups(m.queues)
@@ -94,9 +98,9 @@ func newMerged[T comparable](sets []*Result[T]) *merged[T] {
 	plain, queues, members := 0, 0, 0
 	for _, s := range sets {
 		plain += len(s.Plain)
-		queues += len(s.Queues)
-		for i := range s.Queues {
-			members += len(s.Queues[i].Members)
+		queues += len(s.Queues())
+		for _, q := range s.Queues() {
+			members += len(q.Members)
 		}
 	}
 	// Whether that memory is needed turns out as late as in merge; slices that it does not use are garbage at once.

@@ -122,9 +122,9 @@ func answerOf(t testing.TB, r *Result[*member]) answer {
 	for _, v := range r.Plain {
 		found.add("", v)
 	}
-	for _, q := range r.Queues {
+	for _, q := range r.Queues() {
 		if q.Name == "" || found[q.Name] != nil || len(q.Members) == 0 {
-			t.Fatalf("result has a queue group %q that is unnamed, empty or there twice: %+v", q.Name, r.Queues)
+			t.Fatalf("result has a queue group %q that is unnamed, empty or there twice: %+v", q.Name, r.Queues())
 		}
 		for _, v := range q.Members {
 			found.add(q.Name, v)

@@ -7,9 +7,9 @@ import "slices"
 type Result[T comparable] struct {
 	// Plain holds the subscriptions without a queue group, each of which gets a message, oldest first within a pattern.
 	Plain []T
-	// Queues holds the queue groups, one per name and none of them empty; one member of each gets a message.
-	Queues []Queue[T]
 
+	// queues holds the queue groups; nil: none. Few sets have any, and a pointer is a third of a slice.
+	queues *[]Queue[T]
 	// first is the memory behind Plain while it has one element, which saves most literal subjects an allocation.
 	first [1]T
 	kind  kind
@@ -31,8 +31,24 @@ const (
 	merge               // several sets in one, kept by the cache
 )
 
+// Queues returns the queue groups, one per name and none of them empty; one member of each gets a message.
+func (r *Result[T]) Queues() []Queue[T] {
+	if r.queues == nil {
+		return nil
+	}
+	return *r.queues
+}
+
+// setQueues makes queues those of r, which nobody else sees yet.
+func (r *Result[T]) setQueues(queues []Queue[T]) {
+	r.queues = nil
+	if len(queues) > 0 {
+		r.queues = &queues
+	}
+}
+
 // Empty reports whether nobody is in r.
-func (r *Result[T]) Empty() bool { return len(r.Plain) == 0 && len(r.Queues) == 0 }
+func (r *Result[T]) Empty() bool { return len(r.Plain) == 0 && r.queues == nil }
 
 // Stable reports whether r may be kept. If true, its pointer stands for these subscriptions as long as Match returns
 // it, for whatever subject. If false, r and its slices are valid until the next Match of the Reader that returned it.
@@ -44,8 +60,8 @@ func (r *Result[T]) size() int {
 		return 0
 	}
 	total := len(r.Plain)
-	for i := range r.Queues {
-		total += len(r.Queues[i].Members)
+	for _, q := range r.Queues() {
+		total += len(q.Members)
 	}
 	return total
 }
@@ -58,11 +74,11 @@ func (r *Result[T]) size() int {
 func (r *Result[T]) with(queue string, v T, id uint32) *Result[T] {
 	next := &Result[T]{kind: set, id: id}
 	if r != nil {
-		next.Plain, next.Queues = r.Plain, r.Queues
+		next.Plain, next.queues = r.Plain, r.queues
 	}
 	switch {
 	case queue != "":
-		next.Queues = withMember(next.Queues, queue, v)
+		next.setQueues(withMember(next.Queues(), queue, v))
 	case next.Plain == nil:
 		next.first[0] = v
 		next.Plain = next.first[:]
@@ -79,10 +95,12 @@ func (r *Result[T]) without(queue string, v T, id uint32) (*Result[T], bool) {
 	if r == nil {
 		return nil, false
 	}
-	next := &Result[T]{Plain: r.Plain, Queues: r.Queues, kind: set, id: id}
+	next := &Result[T]{Plain: r.Plain, queues: r.queues, kind: set, id: id}
 	var found bool
 	if queue != "" {
-		next.Queues, found = withoutMember(r.Queues, queue, v)
+		var queues []Queue[T]
+		queues, found = withoutMember(r.Queues(), queue, v)
+		next.setQueues(queues)
 	} else {
 		next.Plain, found = next.withoutPlain(v)
 	}

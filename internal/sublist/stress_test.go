@@ -137,7 +137,7 @@ func note(found []bool, r *Result[*member]) {
 			found[v.name] = true
 		}
 	}
-	for _, q := range r.Queues {
+	for _, q := range r.Queues() {
 		for _, v := range q.Members {
 			if v.name >= 0 {
 				found[v.name] = true

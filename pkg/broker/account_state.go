@@ -193,8 +193,8 @@ func appendMatching(list []SubState, a *account, text string) []SubState {
 	for _, s := range r.Plain {
 		add(s)
 	}
-	for i := range r.Queues {
-		for _, s := range r.Queues[i].Members {
+	for i := range r.Queues() {
+		for _, s := range r.Queues()[i].Members {
 			add(s)
 		}
 	}

@@ -34,7 +34,7 @@ func (n *announcer) linked() []*conn {
 // change notes that s, a client's, has come to account a (by is 1) or gone (-1). edge says that it is the first one of a, or
 // was the last. Locks: needs subs.mu of the connection of s; takes those of the tables, and out.mu of the links.
 func (n *announcer) change(w *worker, a *account, s *subscription, by int, edge bool) {
-	n.table.Change(interest.Key[*account]{Account: a, Subject: s.subject, Queue: s.queue}, by, func(k interest.Key[*account], weight int) {
+	n.table.Change(interest.Key[*account]{Account: a, Subject: s.subject, Queue: s.queue()}, by, func(k interest.Key[*account], weight int) {
 		w.announceInterest(n.linked(), k, weight)
 	})
 	if n.old.Load() > 0 && a.name == globalAccount {
@@ -47,11 +47,11 @@ func (n *announcer) change(w *worker, a *account, s *subscription, by int, edge 
 
 // changeOld tells links of the first generation of s. Locks: as change.
 func (n *announcer) changeOld(w *worker, s *subscription, by int) {
-	if by < 0 && s.queue != "" {
-		n.b.vanished.add(s.rsid(), s.queue)
+	if by < 0 && s.queue() != "" {
+		n.b.vanished.add(s.rsid(), s.queue())
 	}
 	for _, c := range n.linked() {
-		if c.route.old && c.route.imports.Subscribe(s.subject, s.queue).Allowed {
+		if c.route.old && c.route.imports.Subscribe(s.subject, s.queue()).Allowed {
 			w.announceOld(c, s, by)
 		}
 	}
@@ -60,12 +60,12 @@ func (n *announcer) changeOld(w *worker, s *subscription, by int) {
 // announceOld queues SUB or UNSUB for s on c.
 func (w *worker) announceOld(c *conn, s *subscription, by int) {
 	rsid := s.rsid()
-	segment := w.room(aside, len("SUB   \r\n")+len("UNSUB")+len(s.subject)+len(s.queue)+len(rsid))
+	segment := w.room(aside, len("SUB   \r\n")+len("UNSUB")+len(s.subject)+len(s.queue())+len(rsid))
 	from, dst := segment.used, segment.free()
 	if by > 0 {
 		dst = append(append(dst, "SUB "...), s.subject...)
-		if s.queue != "" {
-			dst = append(append(dst, ' '), s.queue...)
+		if s.queue() != "" {
+			dst = append(append(dst, ' '), s.queue()...)
 		}
 		dst = append(append(dst, ' '), rsid...)
 	} else {
@@ -124,7 +124,7 @@ func (n *announcer) join(c *conn) {
 			client.subs.mu.Lock()
 			if id := client.identity.Load(); id != nil && id.account.name == globalAccount {
 				for _, s := range client.subs.allLocked() {
-					if c.route.imports.Subscribe(s.subject, s.queue).Allowed {
+					if c.route.imports.Subscribe(s.subject, s.queue()).Allowed {
 						w.announceOld(c, s, 1)
 					}
 				}

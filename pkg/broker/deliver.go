@@ -61,8 +61,8 @@ func (w *worker) deliverEach(c *conn, m message, r *matches, a *account, abroad 
 			taken = true
 		}
 	}
-	for i := range r.Queues {
-		group := &r.Queues[i]
+	for i := range r.Queues() {
+		group := &r.Queues()[i]
 		if abroad && w.deliverGroup(c, m, group) || !abroad && w.deliverLocal(c, m, group.Members) {
 			taken = true
 		}

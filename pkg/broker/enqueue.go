@@ -17,7 +17,7 @@ func (w *worker) enqueueBoth(c *conn, s *subscription, head, tail span, n tally)
 	o := &c.out
 	v, size := queued, head.size()+tail.size()
 	o.mu.Lock()
-	if o.mu.closed || s != nil && s.closed {
+	if o.mu.closed || s != nil && s.over() {
 		o.mu.Unlock()
 		return refused
 	}

@@ -186,7 +186,7 @@ func (l *Link) Subs() []SubState {
 	defer known.mu.Unlock()
 	list := make([]SubState, 0, len(known.mu.byKey))
 	for _, i := range known.mu.byKey {
-		list = append(list, SubState{Account: i.name, Subject: i.text, Queue: i.sub.queue, SID: i.sub.sid, ConnID: l.c.id})
+		list = append(list, SubState{Account: i.name, Subject: i.text, Queue: i.sub.queue(), SID: i.sub.sid, ConnID: l.c.id})
 	}
 	return list
 }

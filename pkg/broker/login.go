@@ -210,11 +210,11 @@ func (c *conn) become(w *worker, id *identity, shown *credentials) (dropped []*s
 	}
 	watched := id.rules.Responses() != nil
 	for _, s := range c.subs.allLocked() {
-		if !id.rules.Subscribe(s.subject, s.queue).Allowed {
+		if !id.rules.Subscribe(s.subject, s.queue()).Allowed {
 			dropped = append(dropped, s)
 			continue
 		}
-		watched = watched || id.rules.Filters(s.subject, s.queue)
+		watched = watched || id.rules.Filters(s.subject, s.queue())
 		if moved && before != nil {
 			before.account.removeSubscription(w, s)
 			id.account.addSubscription(w, s, s.subject)
@@ -234,8 +234,8 @@ func (c *conn) become(w *worker, id *identity, shown *credentials) (dropped []*s
 func (c *conn) tellDropped(w *worker, id *identity, dropped []*subscription) {
 	for _, s := range dropped {
 		c.noticef("Removed sub %q for user %q - not authorized", s.subject, id.name)
-		if s.queue != "" {
-			w.sayErr(c, subscribeViolation(s.subject, s.queue)+" (sid \""+s.sid+"\")")
+		if s.queue() != "" {
+			w.sayErr(c, subscribeViolation(s.subject, s.queue())+" (sid \""+s.sid+"\")")
 			continue
 		}
 		w.sayErr(c, subscribeViolation(s.subject, "")+" (sid "+s.sid+")")

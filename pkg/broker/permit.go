@@ -80,17 +80,17 @@ func patternOf(r *matches) string {
 	if len(r.Plain) > 0 {
 		return r.Plain[0].subject
 	}
-	return r.Queues[0].Members[0].subject
+	return r.Queues()[0].Members[0].subject
 }
 
 // mayReceive reports whether m may go to s, a subscription of c, which is watched; and if it may, and has a reply subject
 // to which c is allowed to answer, notes that.
 func (c *conn) mayReceive(m message, s *subscription) bool {
 	if c.route != nil {
-		return c.route.exports.Receive(m.Subject, s.queue)
+		return c.route.exports.Receive(m.Subject, s.queue())
 	}
 	id := c.identity.Load()
-	if id == nil || !id.rules.Receive(m.Subject, s.queue) {
+	if id == nil || !id.rules.Receive(m.Subject, s.queue()) {
 		return false
 	}
 	if r := id.rules.Responses(); r != nil && len(m.Reply) > 0 {

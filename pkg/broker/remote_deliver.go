@@ -153,9 +153,9 @@ func (w *worker) deliverPlain(c *conn, m message, r *matches) {
 func (w *worker) deliverListed(c *conn, m message, r *matches) {
 	name, rest := wire.CutToken(m.Queues)
 	for ; len(name) > 0; name, rest = wire.CutToken(rest) {
-		for i := range r.Queues {
-			if r.Queues[i].Name == string(name) {
-				w.deliverLocal(c, m, r.Queues[i].Members)
+		for i := range r.Queues() {
+			if r.Queues()[i].Name == string(name) {
+				w.deliverLocal(c, m, r.Queues()[i].Members)
 				break
 			}
 		}
@@ -213,19 +213,19 @@ func (w *worker) deliverMember(c *conn, m message, r *matches) {
 		c.errorf("invalid QRSID: %q", m.SID)
 		return
 	}
-	for i := range r.Queues {
-		for _, s := range r.Queues[i].Members {
+	for i := range r.Queues() {
+		for _, s := range r.Queues()[i].Members {
 			if s.conn.id == cid && s.sid == string(sid) && s.conn.route == nil {
 				if !w.deliverTo(c, m, s) {
-					w.deliverLocal(c, m, r.Queues[i].Members)
+					w.deliverLocal(c, m, r.Queues()[i].Members)
 				}
 				return
 			}
 		}
 	}
 	if queue := w.b.vanished.queueOf(m.SID); queue != "" {
-		if i := slices.IndexFunc(r.Queues, func(q queueOfMatches) bool { return q.Name == queue }); i >= 0 {
-			w.deliverLocal(c, m, r.Queues[i].Members)
+		if i := slices.IndexFunc(r.Queues(), func(q queueOfMatches) bool { return q.Name == queue }); i >= 0 {
+			w.deliverLocal(c, m, r.Queues()[i].Members)
 		}
 	}
 }

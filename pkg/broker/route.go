@@ -209,12 +209,12 @@ func (c *conn) interestKey(e *wire.Event, old bool) []byte {
 func newRemoteInterest(c *conn, e *wire.Event, key string, old bool) *remoteInterest {
 	i := &remoteInterest{key: key, name: globalAccount}
 	if old {
-		i.sub = &subscription{conn: c, queue: string(e.Queue), sid: key}
+		i.sub = newSubscription(c, string(e.Queue), key)
 		i.text = string(e.Subject)
 		return i
 	}
 	account, subject := len(e.Account), len(e.Subject)
-	i.sub = &subscription{conn: c, queue: key[account+subject+2:]}
+	i.sub = newSubscription(c, key[account+subject+2:], "")
 	i.name, i.text = key[:account], key[account+1:account+1+subject]
 	return i
 }
@@ -227,10 +227,10 @@ func (i *remoteInterest) weigh(weight int) {
 		return
 	}
 	for ; i.weight < weight; i.weight++ {
-		_ = i.account.index.Insert([]byte(i.text), i.sub.queue, i.sub)
+		_ = i.account.index.Insert([]byte(i.text), i.sub.queue(), i.sub)
 	}
 	for ; i.weight > weight; i.weight-- {
-		i.account.index.Remove(i.text, i.sub.queue, i.sub)
+		i.account.index.Remove(i.text, i.sub.queue(), i.sub)
 	}
 }
 
@@ -240,7 +240,7 @@ func (i *remoteInterest) vanish() {
 		return
 	}
 	for ; i.weight > 0; i.weight-- {
-		i.account.index.Remove(i.text, i.sub.queue, i.sub)
+		i.account.index.Remove(i.text, i.sub.queue(), i.sub)
 	}
 }
 
@@ -302,7 +302,7 @@ func (r *route) interests() int {
 // rsid is how the subscription s is called on a route of the first generation. Spec: docs/spec/route-protocol.md §2.3.
 func (s *subscription) rsid() string {
 	kind := "RSID:"
-	if s.queue != "" {
+	if s.queue() != "" {
 		kind = "QRSID:"
 	}
 	return kind + strconv.FormatUint(s.conn.id, 10) + ":" + s.sid

@@ -41,7 +41,7 @@ type class struct {
 // there, one subscription counts; none of them if c is another server itself, whose messages are not for queue groups.
 func (u *run) begin(w *worker, c *conn, r *matches, a *account) bool {
 	u.forget()
-	if len(r.Queues) > 0 && c.route == nil || !r.Stable() || w.live.traceOn {
+	if len(r.Queues()) > 0 && c.route == nil || !r.Stable() || w.live.traceOn {
 		return false
 	}
 	sorted := u.classify(w, c, r.Plain, a)

@@ -230,7 +230,7 @@ func (c *conn) subStates() []SubState {
 // stateLocked returns a snapshot of s. Locks: needs out.mu of its connection.
 func (s *subscription) stateLocked(account string) SubState {
 	return SubState{
-		Account: account, Subject: s.subject, Queue: s.queue, SID: s.sid, Delivered: s.delivered, Max: s.max.Load(), ConnID: s.conn.id,
+		Account: account, Subject: s.subject, Queue: s.queue(), SID: s.sid, Delivered: s.delivered, Max: max(0, s.max.Load()), ConnID: s.conn.id,
 	}
 }
 

@@ -11,32 +11,54 @@ import (
 
 // subscription is one SUB of one connection.
 type subscription struct {
-	conn    *conn  // set when it is made, like queue and sid; never written again
-	subject string // shared by all subscriptions on it; set by isOn, never written again
-	queue   string // empty: plain
+	conn    *conn   // set when it is made, like group and sid; never written again
+	subject string  // shared by all subscriptions on it; set by isOn, never written again
+	group   *string // nil: plain
 	sid     string
 
-	max       atomic.Int64 // messages it takes before it ends by itself; 0: no limit
+	max       atomic.Int64 // messages it takes before it ends by itself; 0: no limit; closedForGood. Stored with conn.out.mu held
 	delivered int64        // messages queued for it; guarded by conn.out.mu
-	closed    bool         // takes nothing any more; guarded by conn.out.mu
 }
 
-// fewSubscriptions is the most that a connection keeps in a list. More are found through a map.
+// closedForGood is subscription.max of one that takes nothing any more.
+const closedForGood = -1
+
+// newSubscription returns a subscription of c, as a member of a queue group if queue is not empty.
+func newSubscription(c *conn, queue, sid string) *subscription {
+	s := &subscription{conn: c, sid: sid}
+	if queue != "" {
+		s.group = &queue
+	}
+	return s
+}
+
+// queue returns the name of the queue group of s; empty: it is plain.
+func (s *subscription) queue() string {
+	if s.group == nil {
+		return ""
+	}
+	return *s.group
+}
+
+// over reports whether s takes nothing any more.
+func (s *subscription) over() bool { return s.max.Load() == closedForGood }
+
+// fewSubscriptions is the most that a connection keeps in a list. More are found through a table.
 const fewSubscriptions = 8
 
 // subscriptions are those of one connection, by sid.
 type subscriptions struct {
 	mu struct { // guards everything inside it
 		sync.Mutex
-		list  []*subscription          // nil while bySID is in use
-		bySID map[string]*subscription // nil while there are few
+		list  []*subscription // nil while bySID is in use
+		bySID *sidTable       // nil while there are few
 	}
 }
 
 // findLocked returns the subscription with this sid, nil if there is none. Locks: needs subs.mu.
 func (subs *subscriptions) findLocked(sid []byte) *subscription {
 	if subs.mu.bySID != nil {
-		return subs.mu.bySID[string(sid)]
+		return subs.mu.bySID.find(sid)
 	}
 	for _, s := range subs.mu.list {
 		if s.sid == string(sid) {
@@ -47,36 +69,37 @@ func (subs *subscriptions) findLocked(sid []byte) *subscription {
 }
 
 // countLocked returns the number of subscriptions. Locks: needs subs.mu.
-func (subs *subscriptions) countLocked() int { return len(subs.mu.list) + len(subs.mu.bySID) }
+func (subs *subscriptions) countLocked() int {
+	if subs.mu.bySID != nil {
+		return subs.mu.bySID.count
+	}
+	return len(subs.mu.list)
+}
 
 // addLocked adds s, whose sid must be free. Locks: needs subs.mu.
 func (subs *subscriptions) addLocked(s *subscription) {
 	switch {
 	case subs.mu.bySID != nil:
-		subs.mu.bySID[s.sid] = s
+		subs.mu.bySID.add(s)
 	case len(subs.mu.list) < fewSubscriptions:
 		if subs.mu.list == nil {
 			subs.mu.list = make([]*subscription, 0, 1) // most have one
 		}
 		subs.mu.list = append(subs.mu.list, s)
 	default:
-		subs.mu.bySID = make(map[string]*subscription, 2*fewSubscriptions)
+		subs.mu.bySID = newSIDTable(4 * fewSubscriptions)
 		for _, old := range subs.mu.list {
-			subs.mu.bySID[old.sid] = old
+			subs.mu.bySID.add(old)
 		}
 		subs.mu.list = nil
-		subs.mu.bySID[s.sid] = s
+		subs.mu.bySID.add(s)
 	}
 }
 
 // removeLocked takes s out and reports whether it was there. Locks: needs subs.mu.
 func (subs *subscriptions) removeLocked(s *subscription) bool {
 	if subs.mu.bySID != nil {
-		if subs.mu.bySID[s.sid] != s {
-			return false
-		}
-		delete(subs.mu.bySID, s.sid)
-		return true
+		return subs.mu.bySID.remove(s)
 	}
 	i := slices.Index(subs.mu.list, s)
 	if i < 0 {
@@ -89,8 +112,8 @@ func (subs *subscriptions) removeLocked(s *subscription) bool {
 // allLocked returns all subscriptions in memory of the caller's. Locks: needs subs.mu.
 func (subs *subscriptions) allLocked() []*subscription {
 	all := slices.Clone(subs.mu.list)
-	for _, s := range subs.mu.bySID {
-		all = append(all, s)
+	if subs.mu.bySID != nil {
+		all = subs.mu.bySID.appendTo(all)
 	}
 	return all
 }
@@ -148,12 +171,12 @@ func (c *conn) addSubscription(w *worker, e *wire.Event) subscribeOutcome {
 	if count > 0 {
 		c.many.Store(true) // before anybody can match the second one, see run.classify
 	}
-	s := &subscription{conn: c, queue: string(e.Queue), sid: string(e.SID)}
-	if id.rules.Filters(string(e.Subject), s.queue) {
+	s := newSubscription(c, string(e.Queue), string(e.SID))
+	if id.rules.Filters(string(e.Subject), s.queue()) {
 		c.watched.Store(true) // likewise
 	}
 	c.subs.addLocked(s)
-	_ = id.account.index.Insert(e.Subject, s.queue, s)
+	_ = id.account.index.Insert(e.Subject, s.queue(), s)
 	id.account.added(w, s)
 	return subscriptionMade
 }
@@ -168,7 +191,7 @@ func (s *subscription) isOn(text string) {
 
 // addSubscription adds s, which is not new, under its subject.
 func (a *account) addSubscription(w *worker, s *subscription, text string) {
-	_ = a.index.Insert([]byte(text), s.queue, s) // it keeps its own copy of the text
+	_ = a.index.Insert([]byte(text), s.queue(), s) // it keeps its own copy of the text
 	a.added(w, s)
 }
 
@@ -183,7 +206,7 @@ func (a *account) added(w *worker, s *subscription) {
 
 // removeSubscription takes s out of a, where it is.
 func (a *account) removeSubscription(w *worker, s *subscription) {
-	a.index.Remove(s.subject, s.queue, s)
+	a.index.Remove(s.subject, s.queue(), s)
 	last := a.subscriptions.Add(-1) == 0
 	if a.announcer != nil {
 		a.announcer.change(w, a, s, -1, last)
@@ -193,7 +216,7 @@ func (a *account) removeSubscription(w *worker, s *subscription) {
 // closeSubscription makes s, a subscription of c, take nothing any more. Locks: takes c.out.mu.
 func (c *conn) closeSubscription(s *subscription) {
 	c.out.mu.Lock()
-	s.closed = true
+	s.max.Store(closedForGood)
 	c.out.mu.Unlock()
 }
 
@@ -206,8 +229,10 @@ func (c *conn) unsubscribeSID(w *worker) {
 	c.subs.mu.Unlock()
 	if s != nil {
 		c.out.mu.Lock()
-		s.max.Store(e.Max)
 		over := e.Max <= s.delivered
+		if !s.over() {
+			s.max.Store(e.Max)
+		}
 		c.out.mu.Unlock()
 		if over {
 			c.unsubscribe(w, s)

@@ -107,8 +107,8 @@ func (w *worker) trainTo(c *conn, m message, r *matches, t train) train {
 			w.queueTrain(m, s, t)
 		}
 	}
-	for i := range r.Queues {
-		w.trainToGroup(c, m, &r.Queues[i], t)
+	for i := range r.Queues() {
+		w.trainToGroup(c, m, &r.Queues()[i], t)
 	}
 	return t
 }
@@ -125,8 +125,8 @@ func (w *worker) trainable(c *conn, r *matches) bool {
 		}
 	}
 	check(r.Plain)
-	for i := range r.Queues {
-		check(r.Queues[i].Members)
+	for i := range r.Queues() {
+		check(r.Queues()[i].Members)
 	}
 	if len(w.members) > 0 {
 		clear(w.members)
