@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -192,11 +194,14 @@ func (u *soak) churn(seed uint64) {
 			return
 		}
 		reads := random.IntN(4) != 0
+		answered := make(chan struct{}) // its PING, or it is cut
 		if reads {
 			go func() {
-				buffer := make([]byte, 32<<10)
+				defer close(answered)
+				lines := bufio.NewReaderSize(c, 32<<10)
 				for {
-					if _, err := c.Read(buffer); err != nil {
+					line, err := lines.ReadSlice('\n')
+					if err != nil && !errors.Is(err, bufio.ErrBufferFull) || string(line) == "PONG\r\n" {
 						return
 					}
 				}
@@ -218,6 +223,16 @@ func (u *soak) churn(seed uint64) {
 			}
 			if _, err := c.Write([]byte(line)); err != nil {
 				break // cut as a slow consumer
+			}
+		}
+		if reads {
+			// Most leave when they have been served. If nobody waited, connections would be made as fast as the system can, and
+			// on a fast machine that is faster than messages for all of them can be delivered.
+			_, _ = io.WriteString(c, "PING\r\n")
+			select {
+			case <-answered:
+			case <-time.After(patience):
+				u.fault("a client that comes and goes gets no PONG")
 			}
 		}
 		if random.IntN(3) == 0 {
