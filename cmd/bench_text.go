@@ -146,7 +146,9 @@ func describeWorkload(w *bench.Workload) string {
 	if w.Kind == bench.Request {
 		count(w.Pubs, "requester")
 		count(w.Subs, "responder")
-		add("%d in flight", w.InFlight)
+		if w.Rate == 0 {
+			add("%d in flight", w.InFlight)
+		}
 	} else {
 		count(w.Pubs, "publisher")
 		count(w.Subs, "subscriber")
