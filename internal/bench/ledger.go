@@ -20,10 +20,12 @@ type ledger struct {
 	pages    []*page // nil: nothing of it has come
 	distinct int64
 	doubled  int64
+	end      uint64 // the number behind the highest that has come
 }
 
 // add notes that a number has come, and reports whether for the first time.
 func (l *ledger) add(number uint64) bool {
+	l.end = max(l.end, number+1)
 	i := int(number / pageBits)
 	for i >= len(l.pages) {
 		l.pages = append(l.pages, nil)
@@ -100,23 +102,4 @@ func (p *page) scan(n uint64, found *losses) {
 		found.row = 0
 		at += min(uint64(bits.TrailingZeros64(^word)), left)
 	}
-}
-
-// end returns the number behind the last one that has come.
-func (l *ledger) end() uint64 {
-	for i := len(l.pages) - 1; i >= 0; i-- {
-		p := l.pages[i]
-		if p == full {
-			return uint64(i+1) * pageBits
-		}
-		if p == nil {
-			continue
-		}
-		for k := len(p.words) - 1; k >= 0; k-- {
-			if w := p.words[k]; w != 0 {
-				return uint64(i)*pageBits + uint64(k*64+64-bits.LeadingZeros64(w))
-			}
-		}
-	}
-	return 0
 }

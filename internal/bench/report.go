@@ -323,7 +323,7 @@ func (p *play) account(res *Result) {
 			sent := uint64(0)
 			switch {
 			case p.Kind == Sub: // who publishes has not said how much
-				sent = l.end()
+				sent = l.end
 			case p.Kind == Request && k != i:
 			default:
 				sent = p.publishers[k].number

@@ -125,7 +125,7 @@ func (s *subscriber) note(m *message, now int64) bool {
 		s.group.bare++
 		return true
 	}
-	if p.Kind != Sub && mark.publisher >= p.Pubs || mark.at != 0 && (mark.at > now+maxLatency || mark.at < now-maxLatency) {
+	if s.isForeign(mark, now) {
 		p.foreign.Add(1)
 		return false
 	}
@@ -134,10 +134,6 @@ func (s *subscriber) note(m *message, now int64) bool {
 	}
 	for mark.publisher >= len(s.last) {
 		s.last = append(s.last, 0)
-	}
-	if mark.number > maxNumber {
-		p.foreign.Add(1)
-		return false
 	}
 	isNew := s.group.ledgers[mark.publisher].add(mark.number)
 	if last := &s.last[mark.publisher]; mark.number+1 > *last {
@@ -151,8 +147,25 @@ func (s *subscriber) note(m *message, now int64) bool {
 	return isNew
 }
 
-// maxNumber is the most messages of a publisher that a ledger keeps books of.
-const maxNumber = 1 << 40
+// maxMissing is how many messages of a publisher in another process may be missing before a number is not believed any more: books
+// are kept up to it.
+const maxMissing = 1 << 24
+
+// isForeign reports whether a message is not of this run: nobody here has sent it, or not at such a time. Locks: needs s.group.mu.
+func (s *subscriber) isForeign(mark stamp, now int64) bool {
+	p := s.play
+	switch {
+	case mark.at != 0 && (mark.at > now+maxLatency || mark.at < now-maxLatency):
+		return true
+	case p.Kind == Sub:
+		known := uint64(0)
+		if mark.publisher < len(s.group.ledgers) {
+			known = s.group.ledgers[mark.publisher].end
+		}
+		return mark.number > known+maxMissing
+	}
+	return mark.publisher >= len(p.publishers) || mark.number >= uint64(p.publishers[mark.publisher].counters.messages.Load())
+}
 
 // answer queues a reply with the payload of m.
 func (s *subscriber) answer(m *message) {
