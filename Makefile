@@ -41,7 +41,7 @@ cross: ## vet and build for the other systems that there are packages for
 	@set -e; for target in linux/arm64 linux/arm darwin/arm64 windows/amd64 freebsd/amd64; do \
 		echo "== $$target"; \
 		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 $(GO) vet ./...; \
-		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 $(GO) build -o /dev/null .; \
+		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 $(GO) build -pgo=off -o /dev/null .; \
 	done
 
 vuln: $(BIN)/govulncheck ## look for known vulnerabilities in what is used; needs the database of vuln.go.dev, or GOVULNDB
