@@ -100,14 +100,23 @@ func startCommand(t *testing.T, line string, flags ...string) *server {
 	return s
 }
 
+// given are the ports that freePort has returned: whoever asked may not listen yet.
+var given sync.Map
+
+// freePort returns a port that nobody listens on, and a different one each time.
 func freePort(t *testing.T) int {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := listener.Addr().(*net.TCPAddr).Port
+		must(t, listener.Close())
+		if _, again := given.LoadOrStore(port, true); !again {
+			return port
+		}
 	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 // start starts the process and waits until it greets.
