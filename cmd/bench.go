@@ -245,7 +245,7 @@ func (o *benchOptions) run(c *cobra.Command, workloads []bench.Workload) error {
 		return err
 	}
 	defer done()
-	show := o.progress(workloads)
+	show := o.progress()
 	report, err := bench.Run(ctx, bench.Options{
 		Target: target, Workloads: workloads, Duration: o.duration, Warmup: o.warmup, Drain: o.drain, Usage: usage, Progress: show.tell,
 	})
@@ -304,6 +304,9 @@ func (o *benchOptions) target(ctx context.Context, servers []string, c *cobra.Co
 	return t, usage, end, nil
 }
 
+// monitorPatience is how long a monitor port may take to tell what its server uses.
+const monitorPatience = 2 * time.Second
+
 // usage returns what tells what the server uses; nil: nothing does.
 func (o *benchOptions) usage(pid int) (bench.Usage, error) {
 	if o.monitor != "" {
@@ -312,7 +315,12 @@ func (o *benchOptions) usage(pid int) (bench.Usage, error) {
 			return nil, err
 		}
 		token, _ := o.factory.LookupEnv(envMonitorToken)
-		return bench.MonitorUsage(u, token, newMonitorClient(o.insecure))
+		source := &topSource{client: newMonitorClient(o.insecure), base: u, token: token}
+		return bench.MonitorUsage(u.Redacted(), func(answer any) error {
+			ctx, cancel := context.WithTimeout(context.Background(), monitorPatience)
+			defer cancel()
+			return source.get(ctx, "varz", nil, answer)
+		})
 	}
 	if pid == 0 {
 		return nil, nil //nolint:nilnil // nothing is known, and nothing went wrong

@@ -26,8 +26,8 @@ type benchProgress struct {
 // progressSteps is how finely a bar is divided.
 const progressSteps = 1000
 
-// progress returns what shows how far a run of workloads is, on standard error.
-func (o *benchOptions) progress([]bench.Workload) *benchProgress {
+// progress returns what shows how far a run is, on standard error.
+func (o *benchOptions) progress() *benchProgress {
 	if o.quiet {
 		return &benchProgress{}
 	}

@@ -12,19 +12,10 @@ import (
 // launch returns the URL of a server that ends with the test.
 func launch(t *testing.T) string {
 	t.Helper()
-	testutil.CheckLeaks(t)
-	b, err := broker.New(broker.Options{Host: "127.0.0.1", Port: broker.RandomPort})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = b.Shutdown(context.Background()) })
-	return b.ClientURL()
+	return guarded(t, broker.Options{})
 }
 
-// play runs workloads on the server at url, and returns what came of the first.
+// playOn runs workloads on the server at url, and returns what came of the first.
 func playOn(t *testing.T, url string, o Options) (*Report, *Result) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), testutil.Patience)

@@ -207,11 +207,8 @@ func (p *play) publish() {
 // expected returns how many deliveries the messages sent so far are to bring.
 func (p *play) expected() int64 {
 	sent, _, _ := sum(p.sent.list)
-	switch {
-	case p.Kind == Request && p.Queue == "":
+	if p.Kind == Request {
 		return sent // the first reply counts
-	case p.Kind == Request:
-		return sent
 	}
 	return sent * int64(len(p.groups))
 }

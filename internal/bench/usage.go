@@ -1,13 +1,7 @@
 package bench
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
@@ -58,26 +52,18 @@ func (u processUsage) Sample() (UsageSample, error) {
 
 // monitorUsage asks the monitor port of a server.
 type monitorUsage struct {
-	url    string
-	shown  string // without secrets
-	token  string
-	client *http.Client
+	shown string                 // the URL, without secrets
+	ask   func(answer any) error // reads /varz
 
 	mu     sync.Mutex
 	cpu    time.Duration // guarded by mu
 	before time.Time     // guarded by mu
 }
 
-// Bounds of a question to a monitor port.
-const (
-	maxVarz         = 1 << 20 // bytes
-	monitorPatience = 2 * time.Second
-)
-
 // MonitorUsage returns the usage that the monitor port of a server tells: its processor time is what /varz says of the moment,
-// added up, and so an estimate. base is the URL of the port; token, if any, is a secret.
-func MonitorUsage(base *url.URL, token string, client *http.Client) (Usage, error) {
-	u := &monitorUsage{url: base.JoinPath("varz").String(), shown: base.Redacted(), token: token, client: client}
+// added up, and so an estimate. shown is what the port is called, without secrets; ask reads /varz into answer.
+func MonitorUsage(shown string, ask func(answer any) error) (Usage, error) {
+	u := &monitorUsage{shown: shown, ask: ask}
 	if _, err := u.Sample(); err != nil {
 		return nil, err
 	}
@@ -96,7 +82,7 @@ func (u *monitorUsage) Sample() (UsageSample, error) {
 		Memory int64   `json:"mem"`
 	}
 	if err := u.ask(&answer); err != nil {
-		return UsageSample{}, fmt.Errorf("cannot ask the monitor port %s: %w", u.shown, err)
+		return UsageSample{}, fmt.Errorf("cannot tell what the server uses: %w", err)
 	}
 	now := time.Now()
 	if !u.before.IsZero() {
@@ -105,29 +91,4 @@ func (u *monitorUsage) Sample() (UsageSample, error) {
 	}
 	u.before = now
 	return UsageSample{CPU: u.cpu, Memory: answer.Memory}, nil
-}
-
-func (u *monitorUsage) ask(answer any) error {
-	ctx, cancel := context.WithTimeout(context.Background(), monitorPatience)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, u.url, nil)
-	if err != nil {
-		return errors.New("the URL is not valid")
-	}
-	if u.token != "" {
-		request.Header.Set("Authorization", "Bearer "+u.token)
-	}
-	response, err := u.client.Do(request)
-	if err != nil {
-		var failed *url.Error
-		if errors.As(err, &failed) {
-			err = failed.Err // its text holds the URL
-		}
-		return err
-	}
-	defer func() { _ = response.Body.Close() }() // it was read
-	if response.StatusCode != http.StatusOK {
-		return errors.New(response.Status)
-	}
-	return json.NewDecoder(io.LimitReader(response.Body, maxVarz)).Decode(answer)
 }
