@@ -78,7 +78,7 @@ type Variable struct {
 
 // Entry is a key with its value, or in a syntax tree an include directive.
 type Entry struct {
-	// Key is the key without quotes.
+	// Key is the key without quotes; of an include directive, "include" in lower case however it is written.
 	Key string
 	// Quoting is how the key is written.
 	Quoting Quoting

@@ -159,7 +159,7 @@ func (p *parser) item(m *Value, at place) *Finding {
 	default:
 		e.Key = p.bareKey()
 		if strings.EqualFold(e.Key, "include") && p.more() && isBlank(p.peek()) && !p.separatorFollows() {
-			e.Include = true
+			e.Include, e.Key = true, "include"
 			e.Value, err = p.includePath()
 			if err == nil {
 				m.Entries = append(m.Entries, e)

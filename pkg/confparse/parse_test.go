@@ -206,7 +206,7 @@ func TestWarnings(t *testing.T) {
 func TestPrintRoundTrip(t *testing.T) {
 	for _, in := range []string{
 		"", "a: 1\nb = 'x'\nc \"y\\n\\x41\"\n'k 1': [1, 2.5, [], {}, {x: $y}]\nq (\nabc\n)\n", "include x.conf\ninclude 'a b'\nm { include \"c\" }",
-		"p: $2a$11$x, d: 2016-05-04T18:53:41Z, w: it\\x41s, n: -1m, s: 8k, t: 127.0.0.1:-1, u: '', v: \"\"", "{a: {b: {c: (x\n)\n}}}", "a: yes\na: no", "b 1,\ufeffa: 8", ",\ufeffa: 8", "include : $", "include: {a: 1}", "include: []", "\f\xfe\xff\x00\f\xed",
+		"p: $2a$11$x, d: 2016-05-04T18:53:41Z, w: it\\x41s, n: -1m, s: 8k, t: 127.0.0.1:-1, u: '', v: \"\"", "{a: {b: {c: (x\n)\n}}}", "a: yes\na: no", "b 1,\ufeffa: 8", ",\ufeffa: 8", "include : $", "Include x", "INCLUDE \"x\"\nc: $", "include: {a: 1}", "include: []", "\f\xfe\xff\x00\f\xed",
 	} {
 		first, _, err := confparse.Parse("x.conf", []byte(in))
 		if err != nil {
