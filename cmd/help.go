@@ -31,7 +31,6 @@ func newHelpCmd() *cobra.Command {
 				}
 			}
 			target.InitDefaultHelpFlag()
-			target.InitDefaultVersionFlag()
 			return target.Help()
 		},
 		ValidArgsFunction: func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
@@ -48,10 +47,10 @@ func newHelpCmd() *cobra.Command {
 
 // showHelp prints the help text of c on its standard output. When the version was asked for too, that
 // is printed instead (docs/spec/cli.md §4: version before help).
-func showHelp(c *cobra.Command, _ []string) {
+func showHelp(c *cobra.Command, version string) {
 	text := helpText(c)
-	if wanted, err := c.Flags().GetBool("version"); err == nil && wanted {
-		text = versionLine(c.Version)
+	if versionWanted(c) {
+		text = versionLine(version)
 	}
 	// Cobra gives a help function no way to fail; a closed standard output has no reader anyway.
 	_, _ = io.WriteString(c.OutOrStdout(), text)

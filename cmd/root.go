@@ -32,7 +32,6 @@ func newRootCmd(f *Factory) *cobra.Command {
 		Short:   "A message broker that speaks the NATS protocol",
 		Long:    rootLong,
 		Example: rootExample,
-		Version: f.Build.Version,
 		Args:    refuseUnknownCommand,
 		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 
@@ -46,9 +45,10 @@ func newRootCmd(f *Factory) *cobra.Command {
 	root.SetIn(f.Streams.In)
 	root.SetOut(f.Streams.Out)
 	root.SetErr(f.Streams.Err)
-	root.SetHelpFunc(showHelp)
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) { showHelp(c, f.Build.Version) })
 	root.SetFlagErrorFunc(explainFlagError)
-	root.SetVersionTemplate(versionLine("{{.Version}}"))
+	root.Flags().BoolP(versionFlag, "v", false, "version for natsd")
+	showVersion(root, f.Build.Version)
 
 	root.AddGroup(&cobra.Group{ID: groupServer, Title: "Server Commands:"}, &cobra.Group{ID: groupOther, Title: "Other Commands:"})
 	root.AddCommand(newServeCmd(f, nil), newConfigCmd(f), newAuthCmd(f), newMkpasswdCmd(f), newSignalCmd(f), newTopCmd(f), newHealthcheckCmd(f), newBenchCmd(f), newVersionCmd(f), newManCmd())

@@ -59,7 +59,6 @@ func newServeCmd(f *Factory, run func(context.Context, *serveOptions) error) *co
 		Short:      "Run the server",
 		Long:       serveLong,
 		Example:    serveExample,
-		Version:    f.Build.Version,
 		Args:       refuseArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if o.helpTLS {
@@ -84,6 +83,7 @@ func newServeCmd(f *Factory, run func(context.Context, *serveOptions) error) *co
 		},
 	}
 	bindServeFlags(c.Flags(), o)
+	showVersion(c, f.Build.Version)
 	return c
 }
 

@@ -54,8 +54,8 @@ func bindServeFlags(flags *pflag.FlagSet, o *serveOptions) {
 	bindOptionFlags(flags, &o.flags)
 	flags.BoolVar(&o.helpTLS, "help_tls", false, "Show an example of a TLS configuration")
 	flags.BoolP("help", "h", false, "Show this message")
-	flags.BoolP("version", "v", false, "Show version")
-	for _, name := range []string{"help_tls", "help", "version"} {
+	flags.BoolP(versionFlag, "v", false, "Show version")
+	for _, name := range []string{"help_tls", "help", versionFlag} {
 		underHeading(flags.Lookup(name), headingCommon)
 	}
 }

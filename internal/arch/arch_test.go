@@ -6,6 +6,8 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -230,5 +232,27 @@ func TestTheChecksCanFail(t *testing.T) {
 		if faults := append(checkImports(f, table), checkHouse(f)...); len(faults) == 0 {
 			t.Errorf("%s: nothing found", c.name)
 		}
+	}
+}
+
+// TestMethodsAreDropped checks that nothing in the program looks up methods by a name that is only known at run time, as
+// text/template does: the linker then keeps every exported method of every type, a fifth of the program.
+func TestMethodsAreDropped(t *testing.T) {
+	cmd := exec.Command("go", "build", "-pgo=off", "-ldflags=-dumpdep", "-o", os.DevNull, module)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	seen := false
+	for line := range strings.Lines(string(out)) {
+		seen = seen || strings.HasPrefix(line, "main.main -> ")
+		if from, _, _ := strings.Cut(line, " -> "); strings.Contains(from, "<ReflectMethod>") {
+			t.Errorf("%s finds methods by name; something has come to need it", from)
+			return
+		}
+	}
+	if !seen {
+		t.Errorf("the linker tells nothing about main.main:\n%.300s", out)
 	}
 }
