@@ -48,6 +48,9 @@ type Factory struct {
 	Watchdog time.Duration
 	// Real says that this is a process of its own: it may answer commands (internal/control) and limit its memory.
 	Real bool
+	// Service says that a service manager runs this process and nobody sees its standard streams: the log goes to the system
+	// log unless a file is set. Source: docs/spec/cli.md §11.
+	Service bool
 	// Build says which program this is.
 	Build buildInfo
 }

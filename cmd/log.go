@@ -12,7 +12,7 @@ import (
 
 // openLog opens the log that c asks for: the log file, the system log, or else standard error. It is for the caller to close,
 // with closeLog.
-// Source: docs/spec/cli.md §4 (log sinks), §8.1, §8.2.
+// Source: docs/spec/cli.md §4 (log sinks), §8.1, §8.2, §11 (a service).
 func (f *Factory) openLog(c *config.Log) (io.Writer, logsink.Format, error) {
 	format := logsink.Format{PID: f.PID, PrefixField: broker.FieldConn}
 	switch {
@@ -29,7 +29,7 @@ func (f *Factory) openLog(c *config.Log) (io.Writer, logsink.Format, error) {
 			return nil, format, fmt.Errorf("error opening file: %w", err)
 		}
 		return file, format, nil
-	case c.RemoteSyslog != "" || c.Syslog:
+	case c.RemoteSyslog != "" || c.Syslog || f.Service:
 		system, err := logsink.OpenSystem(c.RemoteSyslog, f.programName())
 		if err != nil {
 			return nil, format, err

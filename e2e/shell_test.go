@@ -55,6 +55,8 @@ func TestCompletion(t *testing.T) {
 				{"natsd auth explain -c server.conf --user wil", "wilma"},
 				{"natsd top --sort bytes_fr", "bytes_from"},
 				{"natsd serve --log_format js", "json"},
+				{"natsd bench fan", "natsd bench fanout"},
+				{"natsd bench mix", "natsd bench mixed"},
 			} {
 				term.keys("-l", c.typed)
 				term.keys("Tab")
