@@ -47,7 +47,7 @@ func newRootCmd(f *Factory) *cobra.Command {
 	root.SetErr(f.Streams.Err)
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { showHelp(c, f.Build.Version) })
 	root.SetFlagErrorFunc(explainFlagError)
-	root.Flags().BoolP(versionFlag, "v", false, "version for natsd")
+	root.Flags().BoolP(versionFlag, "v", false, "Print the version")
 	showVersion(root, f.Build.Version)
 
 	root.AddGroup(&cobra.Group{ID: groupServer, Title: "Server Commands:"}, &cobra.Group{ID: groupOther, Title: "Other Commands:"})

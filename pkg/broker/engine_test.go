@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/rs/zerolog"
 )
 
 // engine is a broker without sockets: the tests hand input to its connections themselves, and what the connections are
@@ -18,7 +20,13 @@ type engine struct {
 // newEngine returns an engine that ends with the test.
 func newEngine(t testing.TB) *engine {
 	t.Helper()
-	b, err := New(Options{DontListen: true})
+	return newLoggingEngine(t, zerolog.Logger{})
+}
+
+// newLoggingEngine is newEngine with a log.
+func newLoggingEngine(t testing.TB, log zerolog.Logger) *engine {
+	t.Helper()
+	b, err := New(Options{DontListen: true, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,10 +4,12 @@ package broker
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/natsd/natsd/internal/permission"
+	"github.com/rs/zerolog"
 )
 
 // hotPaths are ways that a message can take. The input is that of one batch.
@@ -99,6 +101,32 @@ func BenchmarkFanout(b *testing.B) {
 				benchmarkBatches(b, e, publisher, per, size*max(1, subs), publishes(per, size, "a.b"))
 			})
 		}
+	}
+}
+
+// BenchmarkLog is BenchmarkFanout with one subscriber for each level of the log: whoever does not ask for a trace does not pay for it.
+func BenchmarkLog(b *testing.B) {
+	for _, level := range []zerolog.Level{zerolog.Disabled, zerolog.InfoLevel, zerolog.DebugLevel, zerolog.TraceLevel} {
+		b.Run(level.String(), func(b *testing.B) {
+			e := newLoggingEngine(b, zerolog.New(io.Discard).Level(level))
+			publisher := e.connect("/dev/null", quietConnect)
+			e.connect("/dev/null", "SUB a.b 1\r\n")
+			benchmarkBatches(b, e, publisher, 1000, 16, publishes(1000, 16, "a.b"))
+		})
+	}
+}
+
+// TestLogAllocs: a log that is asked for less than a trace does not make a message allocate.
+func TestLogAllocs(t *testing.T) {
+	e := newLoggingEngine(t, zerolog.New(io.Discard).Level(zerolog.DebugLevel))
+	publisher := e.connect("/dev/null", quietConnect)
+	e.connect("/dev/null", "SUB a.b 1\r\n")
+	input := publishes(100, 16, "a.b")
+	for range 3 { // memory to reuse, and the cache
+		e.feed(publisher, input)
+	}
+	if n := testing.AllocsPerRun(100, func() { e.feed(publisher, input) }); n != 0 {
+		t.Errorf("%.0f allocations per batch, want 0", n)
 	}
 }
 
