@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -14,44 +15,107 @@ import (
 	"time"
 )
 
-// TestProgramNotify: a service manager is told of the start, of reloads, that the server is alive, and of its end (sd_notify(3)).
-func TestProgramNotify(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "notify")
-	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+// serviceManager is the other end of sd_notify(3).
+type serviceManager struct {
+	t      *testing.T
+	socket *net.UnixConn
+}
+
+// newServiceManager returns one that the programs of the test find in their environment.
+func newServiceManager(t *testing.T) *serviceManager {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "notify")
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer manager.Close()
-	next := func(want string) string {
-		t.Helper()
-		buffer := make([]byte, 1000)
-		_ = manager.SetReadDeadline(time.Now().Add(patience))
-		for {
-			n, err := manager.Read(buffer)
-			if err != nil {
-				t.Fatalf("no %s: %v", want, err)
-			}
-			if text := string(buffer[:n]); strings.Contains(text, want) {
-				return text
-			}
+	t.Cleanup(func() { _ = socket.Close() })
+	t.Setenv("NOTIFY_SOCKET", path)
+	t.Setenv("WATCHDOG_USEC", "100000")
+	return &serviceManager{t, socket}
+}
+
+// next waits for a message that contains want.
+func (m *serviceManager) next(want string) string {
+	m.t.Helper()
+	buffer := make([]byte, 1000)
+	_ = m.socket.SetReadDeadline(time.Now().Add(patience))
+	for {
+		n, err := m.socket.Read(buffer)
+		if err != nil {
+			m.t.Fatalf("no %s: %v", want, err)
+		}
+		if text := string(buffer[:n]); strings.Contains(text, want) {
+			return text
 		}
 	}
-	conf := writeConfig(t, "max_payload: 1mb\n")
-	t.Setenv("NOTIFY_SOCKET", socket)
-	t.Setenv("WATCHDOG_USEC", "100000")
-	p := serve(t, "-c", conf)
-	next("READY=1")
-	next("WATCHDOG=1")
+}
+
+// forget ignores what was sent up to now.
+func (m *serviceManager) forget() {
+	m.t.Helper()
+	raw, err := m.socket.SyscallConn()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	buffer := make([]byte, 1000)
+	var end error
+	err = raw.Control(func(fd uintptr) {
+		for end == nil {
+			_, end = syscall.Read(int(fd), buffer)
+		}
+	})
+	if err != nil || !errors.Is(end, syscall.EAGAIN) {
+		m.t.Fatal(err, end)
+	}
+}
+
+// TestProgramNotify: a service manager is told of the start, of reloads, that the server is alive, and of its end (sd_notify(3)).
+func TestProgramNotify(t *testing.T) {
+	manager := newServiceManager(t)
+	p := serve(t, "-c", writeConfig(t, "max_payload: 1mb\n"))
+	manager.next("READY=1")
+	manager.next("WATCHDOG=1")
 	p.signal(syscall.SIGHUP)
-	reloading := next("RELOADING=1")
+	reloading := manager.next("RELOADING=1")
 	if m := regexp.MustCompile(`MONOTONIC_USEC=(\d+)`).FindStringSubmatch(reloading); m == nil || len(m[1]) < 6 {
 		t.Errorf("a reload is told of as %q", reloading)
 	}
-	next("READY=1")
+	manager.next("READY=1")
 	if err := p.command.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}
-	next("STOPPING=1")
+	manager.next("STOPPING=1")
+}
+
+// TestProgramUpgradeNotify: after a hand-over the manager hears of the new process, and then from it that it is alive, though
+// the watchdog was meant for the old one.
+func TestProgramUpgradeNotify(t *testing.T) {
+	manager := newServiceManager(t)
+	path := named(t)
+	script := filepath.Join(t.TempDir(), "start")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nWATCHDOG_PID=$$ exec "+path+" \"$@\"\n"), 0o700); err != nil { //nolint:gosec // to be run
+		t.Fatal(err)
+	}
+	p := serveAs(t, script, "-c", writeConfig(t, "max_payload: 1mb\n"))
+	manager.next("WATCHDOG=1")
+	out, errs, code := told(t, path, "signal", "upgrade")
+	if code != 0 {
+		t.Fatalf("%d %s\n%s", code, errs, p.log())
+	}
+	fresh := strings.TrimSpace(out)
+	if said := manager.next("MAINPID="); said != "MAINPID="+fresh+"\nSTATUS=Serving clients" {
+		t.Errorf("the manager is told %q", said)
+	}
+	// Not command.Wait, which would close the log of the new process too.
+	if state, err := p.command.Process.Wait(); err != nil || state.ExitCode() != 0 {
+		t.Errorf("the old process ends with %v, %v", state, err)
+	}
+	manager.forget()
+	manager.next("WATCHDOG=1")
+	if _, errs, code := told(t, path, "signal", "quit", fresh, "--wait"); code != 0 {
+		t.Errorf("%d %s", code, errs)
+	}
 }
 
 // TestProgramSocketActivation: sockets of a service manager are used in place of own ones (sd_listen_fds(3)).

@@ -100,7 +100,7 @@ func withoutInherited(env []string) []string {
 	var kept []string
 	for _, entry := range env {
 		switch name, _, _ := strings.Cut(entry, "="); name {
-		case envHandover, envListenFDs, envListenPID, envListenNames:
+		case envHandover, envListenFDs, envListenPID, envListenNames, envWatchdogPID:
 		default:
 			kept = append(kept, entry)
 		}

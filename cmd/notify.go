@@ -7,6 +7,12 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 )
 
+// statusServing is the state of a server that does what it is there for.
+const statusServing = "Serving clients"
+
+// envWatchdogPID is the variable with the process that the watchdog is for. Without it, it is for whoever has the environment.
+const envWatchdogPID = "WATCHDOG_PID"
+
 // notifier tells a service manager how the server is: sd_notify(3). Without a manager it does nothing.
 type notifier struct{ f *Factory }
 
@@ -28,10 +34,9 @@ func (n notifier) reloading() {
 // stopping says that the server stops.
 func (n notifier) stopping(status string) { n.say("STOPPING=1\nSTATUS=%s", status) }
 
-// handedOver says that another process is the server now.
-func (n notifier) handedOver(pid int) {
-	n.say("MAINPID=%d\nSTATUS=Handed over to process %d", pid, pid)
-}
+// handedOver says that another process is the server now, and in its name that it serves: what it has said itself up to now
+// the manager did not believe.
+func (n notifier) handedOver(pid int) { n.say("MAINPID=%d\nSTATUS=%s", pid, statusServing) }
 
 // notifyManager sends state to the service manager.
 func notifyManager(state string) { _, _ = systemd.SdNotify(false, state) }

@@ -21,7 +21,7 @@ var errNoConfigFile = errors.New("Can only reload config when a file is provided
 // Source: docs/spec/config.md C1.
 func (d *daemon) reload() {
 	d.notify.reloading()
-	defer d.notify.ready("Serving clients")
+	defer d.notify.ready(statusServing)
 	changes, warnings, err := d.tryReload()
 	if err != nil {
 		text := joined(err).Error()

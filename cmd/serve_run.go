@@ -150,7 +150,7 @@ func (d *daemon) start() error {
 	d.logger.Debug().Msg("Server id is " + b.ID())
 	d.logger.Info().Msg("Server is ready")
 	d.inherited.sayReady()
-	d.notify.ready("Serving clients")
+	d.notify.ready(statusServing)
 	d.checkExpiry(time.Now())
 	return nil
 }
