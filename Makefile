@@ -119,6 +119,7 @@ packages-linux: $(BIN)/goreleaser ## the same for this kind of Linux only, and t
 	sed 's/goos: \[.*/goos: [linux]/; s/goarch: \[.*/goarch: [$(shell $(GO) env GOARCH)]/' .goreleaser.yml > .package/linux.yml
 	$(BIN)/goreleaser release --snapshot --clean --skip=sbom,publish,archive -f .package/linux.yml
 	./e2e/package dist/*.deb
+	./e2e/systemd dist/*.deb
 
 $(BIN)/goreleaser: tools/release/go.mod
 	cd tools/release && $(GO) build -o ../../$(BIN)/goreleaser github.com/goreleaser/goreleaser/v2
