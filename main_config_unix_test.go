@@ -97,6 +97,16 @@ func TestProgramReloadsUnderLoad(t *testing.T) {
 		_ = c.SetDeadline(time.Now().Add(10 * patience))
 	}
 	before := p.openFiles()
+	// The publisher reads too: it is sent an INFO for each reload, and would be a slow consumer.
+	answered := make(chan error, 1)
+	go func() {
+		for answers := bufio.NewReader(publisher); ; {
+			if line, err := answers.ReadString('\n'); err != nil || line == "PONG\r\n" {
+				answered <- err
+				return
+			}
+		}
+	}()
 	stop, published := make(chan struct{}), make(chan int)
 	go func() {
 		n := 0
@@ -142,12 +152,8 @@ func TestProgramReloadsUnderLoad(t *testing.T) {
 	if _, err := publisher.Write([]byte("PING\r\n")); err != nil {
 		t.Fatal(err)
 	}
-	answer := bufio.NewReader(publisher)
-	for line := ""; line != "PONG\r\n"; {
-		var err error
-		if line, err = answer.ReadString('\n'); err != nil {
-			t.Fatal(err)
-		}
+	if err := <-answered; err != nil {
+		t.Fatal(err)
 	}
 	if _, err := subscriber.Write([]byte("PING\r\n")); err != nil {
 		t.Fatal(err)
