@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -236,5 +237,53 @@ func TestProgramUpgradeFails(t *testing.T) {
 	p.dial()
 	if code := p.end(os.Interrupt); code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestProgramUpgradeStopped: a server that is stopped while a new process comes up ends, and the new one with it.
+func TestProgramUpgradeStopped(t *testing.T) {
+	path, dir := named(t), t.TempDir()
+	pidFile, started := filepath.Join(dir, "pid"), filepath.Join(dir, "started")
+	p := serveAs(t, path, "-P", pidFile)
+	slow := path + ".new"
+	if err := os.WriteFile(slow, []byte("#!/bin/sh\necho $$ > "+started+".tmp\nmv "+started+".tmp "+started+"\nexec sleep 1000\n"), 0o755); err != nil { //nolint:gosec // it is a program
+		t.Fatal(err)
+	}
+	if err := os.Rename(slow, path); err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan string, 1)
+	go func() {
+		out, _ := exec.Command(program, "signal", "upgrade", strconv.Itoa(p.command.Process.Pid)).CombinedOutput()
+		answered <- string(out)
+	}()
+	var pid int
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		if text, err := os.ReadFile(started); err == nil {
+			pid, _ = strconv.Atoi(strings.TrimSpace(string(text)))
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no new process was started\n%s", p.log())
+		}
+	}
+	ended := make(chan int, 1)
+	go func() { ended <- p.end(os.Interrupt) }()
+	select {
+	case code := <-ended:
+		if code != 0 {
+			t.Errorf("exit code %d", code)
+		}
+	case <-time.After(patience):
+		t.Fatalf("the server does not end\n%s", p.log())
+	}
+	if answer := <-answered; !strings.Contains(answer, "the new process did not come up") {
+		t.Errorf("who asked for the upgrade is told %q", answer)
+	}
+	if err := syscall.Kill(pid, 0); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("the new process %d is still there: %v", pid, err)
+	}
+	if _, err := os.Stat(pidFile); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the pid file is still there: %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/natsd/natsd/internal/control"
 	"github.com/natsd/natsd/internal/iostreams"
 	"github.com/natsd/natsd/pkg/broker"
 )
@@ -46,7 +47,10 @@ type Factory struct {
 	Notify func(state string)
 	// Watchdog is how often the service manager wants a sign of life; 0: never.
 	Watchdog time.Duration
-	// Real says that this is a process of its own: it may answer commands (internal/control) and limit its memory.
+	// Commands begins to answer the commands of other processes with h, until the returned function is called, which waits for
+	// answers under way. Nil: nobody can ask.
+	Commands func(h control.Handler) (stop func(), err error)
+	// Real says that this is a process of its own: it may take over listeners and limit its memory.
 	Real bool
 	// Service says that a service manager runs this process and nobody sees its standard streams: the log goes to the system
 	// log unless a file is set. Source: docs/spec/cli.md §11.
@@ -88,10 +92,20 @@ func newFactory(args, env []string, streams *iostreams.Streams) *Factory {
 		Args:      args[min(1, len(args)):],
 		Notify:    notifyManager,
 		Watchdog:  watchdogInterval(),
+		Commands:  listenForCommands,
 		Real:      true,
 		NewBroker: newNode,
 		Build:     readBuildInfo(debug.ReadBuildInfo()),
 	}
+}
+
+// listenForCommands answers commands in the name of this process.
+func listenForCommands(h control.Handler) (stop func(), err error) {
+	commands, err := control.Listen(h)
+	if err != nil {
+		return nil, err
+	}
+	return commands.Close, nil
 }
 
 // envLookup returns a lookup in env, a list of NAME=VALUE where the last entry of a name counts.

@@ -17,7 +17,8 @@ var errStopping = errors.New("the server is stopping already")
 
 // handover is a request to hand over to a new process.
 type handover struct {
-	reply chan handoverResult // buffered
+	reply   chan handoverResult // buffered
+	process *os.Process         // the new one, from its start on
 }
 
 type handoverResult struct {
@@ -29,7 +30,7 @@ type handoverResult struct {
 // listening sockets. Once it serves, this one goes into lame duck mode: no connection is refused in between. If it does
 // not come up, this one goes on. Any goroutine.
 func (d *daemon) Upgrade() (pid int, err error) {
-	h := handover{make(chan handoverResult, 1)}
+	h := handover{reply: make(chan handoverResult, 1)}
 	select {
 	case d.handovers <- h:
 	case <-d.over:
@@ -56,6 +57,7 @@ func (d *daemon) beginHandover(h handover) {
 		h.reply <- handoverResult{err: err}
 		return
 	}
+	h.process = process
 	d.upgrading = &h
 	go func() { d.handedOver <- awaitReady(process, ready) }()
 }
@@ -140,6 +142,20 @@ func (d *daemon) endHandover(r handoverResult) (serves bool) {
 	d.logger.Info().Msgf("Handed over to process %d", r.pid)
 	d.notify.handedOver(r.pid)
 	return true
+}
+
+// abandonHandover ends a new process that does not serve yet: whoever stops this one wants no other in its place.
+func (d *daemon) abandonHandover() {
+	if d.upgrading != nil {
+		_ = d.upgrading.process.Kill() // one that serves already was let go, and stays
+	}
+}
+
+// awaitHandover waits for the outcome of a hand-over that is under way.
+func (d *daemon) awaitHandover() {
+	if d.upgrading != nil {
+		d.endHandover(<-d.handedOver)
+	}
 }
 
 // rewritePIDFile takes the pid file back from a new process that did not come up.

@@ -36,10 +36,11 @@ func runServe(ctx context.Context, o *serveOptions) (err error) {
 	defer stopSignals()
 
 	d := &daemon{
-		options: o, config: o.config, sink: sink, notify: notifier{o.factory}, over: make(chan struct{}),
+		options: o, config: o.config, sink: sink, notify: notifier{o.factory}, over: make(chan struct{}), stopCommands: func() {},
 		handovers: make(chan handover), handedOver: make(chan handoverResult, 1),
 	}
-	defer close(d.over)
+	defer func() { d.stopCommands() }()
+	defer close(d.over) // ends the answers that the line above waits for
 	d.setLogger(logsink.NewLogger(sink, levelsOf(&o.config.Log)))
 	sink.RotateIfDue()
 	d.announce()
@@ -57,16 +58,21 @@ func runServe(ctx context.Context, o *serveOptions) (err error) {
 	}
 	defer d.profiler.stop()
 	defer d.removePortsFile()
-	if o.factory.Real {
-		commands, err := control.Listen(d)
-		switch {
-		case err == nil:
-			defer commands.Close()
-		case !errors.Is(err, errors.ErrUnsupported):
-			d.logger.Warn().Msgf("natsd signal --wait and upgrades are not possible: %v", err)
-		}
-	}
 	return d.run(ctx, signals)
+}
+
+// listenForCommands begins to answer commands.
+func (d *daemon) listenForCommands() {
+	if d.options.factory.Commands == nil {
+		return
+	}
+	stop, err := d.options.factory.Commands(d)
+	switch {
+	case err == nil:
+		d.stopCommands = stop
+	case !errors.Is(err, errors.ErrUnsupported):
+		d.logger.Warn().Msgf("natsd signal --wait and upgrades are not possible: %v", err)
+	}
 }
 
 // daemon is one running `natsd serve`. All of it belongs to the goroutine of runServe.
@@ -87,6 +93,8 @@ type daemon struct {
 	handedOver chan handoverResult
 	upgrading  *handover     // under way; nil: none
 	over       chan struct{} // closed when the daemon ends
+
+	stopCommands func() // waits for answers under way, which over ends
 
 	warned         expiryWarning // of the certificate for clients
 	warnedOfRoutes expiryWarning
@@ -147,6 +155,7 @@ func (d *daemon) start() error {
 	if err := d.writePortsFile(); err != nil {
 		return d.fail(zerolog.FatalLevel, err.Error())
 	}
+	d.listenForCommands() // before anybody is told that the server is there
 	d.logger.Debug().Msg("Server id is " + b.ID())
 	d.logger.Info().Msg("Server is ready")
 	d.inherited.sayReady()
@@ -291,6 +300,7 @@ func (d *daemon) run(ctx context.Context, signals <-chan os.Signal) error {
 			asked = nil
 			d.stop(work)
 		case err := <-d.stopped:
+			d.awaitHandover()
 			return d.stopOutcome(err)
 		case err := <-d.ducked:
 			if done := d.lameDuckOutcome(err); done {
@@ -332,6 +342,7 @@ func (d *daemon) stop(work context.Context) {
 		return
 	}
 	d.notify.stopping("Stopping")
+	d.abandonHandover()
 	d.stopped = make(chan error, 1)
 	limit := d.stopLimit()
 	go func() {

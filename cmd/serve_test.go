@@ -5,6 +5,7 @@ package cmd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"github.com/natsd/natsd/internal/config"
+	"github.com/natsd/natsd/internal/control"
 	"github.com/natsd/natsd/internal/iostreams"
 	"github.com/natsd/natsd/pkg/broker"
 	"github.com/spf13/cobra"
@@ -185,7 +187,14 @@ type serveRun struct {
 // startServe runs `natsd serve` with a fake server.
 func startServe(t *testing.T, startErr error, args ...string) *serveRun {
 	t.Helper()
+	return startServeWith(t, startErr, func(*Factory) {}, args...)
+}
+
+// startServeWith is startServe with a factory that is changed before.
+func startServeWith(t *testing.T, startErr error, change func(*Factory), args ...string) *serveRun {
+	t.Helper()
 	f, _, errBuffer := testFactory()
+	change(f)
 	r := &serveRun{t: t, signals: make(chan os.Signal, 8), err: errBuffer, exit: make(chan int, 1)}
 	r.server = &fakeServer{factory: f, startErr: startErr, done: make(chan struct{}), duck: make(chan error, 1)}
 	f.Signals = func() (<-chan os.Signal, func()) { return r.signals, func() {} }
@@ -250,6 +259,41 @@ func TestStartAndStopLines(t *testing.T) {
 		if got := r.err.String(); got != logHead+strings.Join(want, "\n"+logHead)+"\n" {
 			t.Errorf("log:\n%swant:\n%s", got, strings.Join(want, "\n"))
 		}
+	}
+}
+
+// TestCommandsAreAnsweredWhenReady: whoever reads that the server is ready may ask it, until its end.
+func TestCommandsAreAnsweredWhenReady(t *testing.T) {
+	type moment struct {
+		err error  // of an upgrade that was asked for
+		log string // so far
+	}
+	began, ended := make(chan moment, 1), make(chan moment, 1)
+	r := startServeWith(t, nil, func(f *Factory) {
+		log := f.Streams.Err.(fmt.Stringer)
+		f.Commands = func(h control.Handler) (func(), error) {
+			began <- moment{log: log.String()}
+			return func() {
+				_, err := h.Upgrade() // an answer that is under way when the server ends
+				ended <- moment{err, log.String()}
+			}, nil
+		}
+	})
+	r.awaitLine("", logHead+"[INF] Server is ready")
+	select {
+	case m := <-began:
+		if !strings.Contains(m.log, "Listening for client connections") || strings.Contains(m.log, "Server is ready") {
+			t.Errorf("commands are answered after this log:\n%s", m.log)
+		}
+	default:
+		t.Error("the server is ready and answers no command")
+	}
+	r.signals <- os.Interrupt
+	if code := r.awaitExit(); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	if m := <-ended; !errors.Is(m.err, errStopping) || !strings.Contains(m.log, "Server Exiting..") {
+		t.Errorf("an upgrade at the end of a server fails with %v, after this log:\n%s", m.err, m.log)
 	}
 }
 
