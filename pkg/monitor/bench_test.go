@@ -13,7 +13,7 @@ import (
 )
 
 // crowd runs a broker with n clients in this process, and its monitor.
-func crowd(b *testing.B, n int) (*broker.Broker, *monitor.Server) {
+func crowd(b testing.TB, n int) (*broker.Broker, *monitor.Server) {
 	b.Helper()
 	server, err := broker.New(broker.Options{DontListen: true, MaxConnections: broker.Unlimited, PingInterval: time.Hour})
 	if err != nil {

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -200,13 +201,16 @@ func newConnQuery(q url.Values) (*connQuery, error) {
 }
 
 // connz is /connz.
-func (s *Server) connz(values url.Values) (any, error) {
+func (s *Server) connz(ctx context.Context, values url.Values) (any, error) {
 	q, err := newConnQuery(values)
 	if err != nil {
 		return nil, err
 	}
 	now := time.Now().UTC()
-	list, total := s.connections(q)
+	list, total := s.connections(ctx, q)
+	if err := ctx.Err(); err != nil {
+		return nil, err // nobody waits for it any more
+	}
 	z := &Connz{ServerID: s.options.Broker.ID(), Now: now, Total: total, Offset: q.offset, Limit: q.limit, Conns: []ConnInfo{}}
 	for i := range list {
 		list[i].Describe()
@@ -217,8 +221,8 @@ func (s *Server) connz(values url.Values) (any, error) {
 }
 
 // connections returns the connections that q asks for, and how many there are before the page is cut out. What is shown is what
-// was sorted by: it is one snapshot.
-func (s *Server) connections(q *connQuery) (list []broker.ConnState, total int) {
+// was sorted by: it is one snapshot. When ctx ends, it is not all of them.
+func (s *Server) connections(ctx context.Context, q *connQuery) (list []broker.ConnState, total int) {
 	b := s.options.Broker
 	if q.plain() {
 		return b.ConnsPage(q.offset, q.limit)
@@ -235,7 +239,7 @@ func (s *Server) connections(q *connQuery) (list []broker.ConnState, total int) 
 	case q.open:
 		b.EachConn(func(c *broker.ConnState) bool {
 			chosen.offer(c)
-			return true
+			return ctx.Err() == nil
 		})
 	}
 	if q.closed {
@@ -258,9 +262,7 @@ type selection struct {
 
 // expect makes room for what n connections may need.
 func (s *selection) expect(n int) {
-	if end := s.q.offset + s.q.limit; end >= 0 && end < n {
-		n = min(n, 2*max(end, minKept))
-	}
+	n = min(n, 2*max(s.q.end(), minKept))
 	s.kept, s.keys = make([]broker.ConnState, 0, n), make([]sortKey, 0, n)
 }
 
@@ -276,8 +278,8 @@ func (s *selection) offer(c *broker.ConnState) {
 	}
 	s.keys = append(s.keys, k)
 	s.kept = append(s.kept, *c)
-	end := s.q.offset + s.q.limit
-	if end < 0 || len(s.kept) < 2*max(end, minKept) {
+	end := s.q.end()
+	if len(s.kept) < 2*max(end, minKept) {
 		return
 	}
 	s.kept = s.sorted(page{0, end})

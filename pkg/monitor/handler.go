@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -26,7 +27,7 @@ func endpoints() []endpoint {
 	return []endpoint{
 		{path: "/", count: true, page: true, serve: (*Server).serveRoot},
 		{path: "/varz", count: true, serve: answer((*Server).varz)},
-		{path: "/connz", count: true, serve: answer((*Server).connz)},
+		{path: "/connz", count: true, serve: answerFor((*Server).connz)},
 		{path: "/routez", count: true, serve: answer((*Server).routez)},
 		{path: "/subsz", also: "/subscriptionsz", count: true, serve: answer((*Server).subsz)},
 		{path: "/stacksz", serve: (*Server).serveStacks},
@@ -116,6 +117,11 @@ type badRequest struct{ error }
 
 // answer returns what serves the JSON that make returns.
 func answer(make func(s *Server, q url.Values) (any, error)) func(s *Server, w http.ResponseWriter, r *http.Request) {
+	return answerFor(func(s *Server, _ context.Context, q url.Values) (any, error) { return make(s, q) })
+}
+
+// answerFor is answer for what may take so long that it stops when the caller has gone.
+func answerFor(make func(s *Server, ctx context.Context, q url.Values) (any, error)) func(s *Server, w http.ResponseWriter, r *http.Request) {
 	return func(s *Server, w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
 		callback, err := callbackIn(q)
@@ -123,7 +129,7 @@ func answer(make func(s *Server, q url.Values) (any, error)) func(s *Server, w h
 			fail(w, err)
 			return
 		}
-		body, err := s.compose(r, func() (any, error) { return make(s, q) })
+		body, err := s.compose(r, func() (any, error) { return make(s, r.Context(), q) })
 		if err != nil {
 			fail(w, err)
 			return

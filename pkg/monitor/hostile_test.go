@@ -149,17 +149,11 @@ func TestManyScrapers(t *testing.T) {
 
 // FuzzQueries asks every endpoint with random queries.
 func FuzzQueries(f *testing.F) {
-	b, err := broker.New(broker.Options{DontListen: true})
-	if err != nil {
-		f.Fatal(err)
-	}
-	m, err := monitor.New(monitor.Options{Broker: b})
-	if err != nil {
-		f.Fatal(err)
-	}
+	_, m := crowd(f, 20)
 	for _, q := range []string{
 		"", "sort=cid&limit=1", "offset=-9223372036854775808&limit=9223372036854775807", "subs=detail&auth=1", "state=closed&sort=stop", "test=a.b&subs=1", "acc=$G",
-		"callback=f", "callback=%3Cscript%3E", "cid=18446744073709551615", "%zz", "a=%00&&&=;", "unused=1", "details=2", "verbose", "match=x",
+		"callback=f", "callback=%3Cscript%3E", "cid=18446744073709551615", "sort=subs&limit=4611686018427387904",
+		"sort=idle&state=all&offset=9223372036854775807&limit=9223372036854775807", "%zz", "a=%00&&&=;", "unused=1", "details=2", "verbose", "match=x",
 	} {
 		for i := range all {
 			f.Add(i, q)

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"fmt"
+	"math"
 	"net/url"
 	"strconv"
 )
@@ -100,6 +101,12 @@ func pageIn(q url.Values) (page, error) {
 		limit = defaultLimit
 	}
 	return page{max(0, offset), limit}, nil
+}
+
+// end returns where p ends, or a place behind every list that can be doubled without an overflow.
+func (p page) end() int {
+	const far = math.MaxInt / 4
+	return min(p.offset, far) + min(p.limit, far)
 }
 
 // part returns the part of list that p asks for.

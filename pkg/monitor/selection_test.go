@@ -2,7 +2,11 @@ package monitor
 
 import (
 	"cmp"
+	"context"
+	"errors"
+	"math"
 	"math/rand/v2"
+	"net/url"
 	"slices"
 	"testing"
 	"time"
@@ -42,6 +46,84 @@ func TestSelection(t *testing.T) {
 		if total != n || !slices.EqualFunc(got, want, func(a, b broker.ConnState) bool { return a.ID == b.ID }) {
 			t.Fatalf("%d connections by %s, page %+v: %d and %d ids, want %d", n, name, q.page, total, len(got), len(want))
 		}
+	}
+}
+
+// TestHugePages: a page that ends beyond all numbers costs no more than sorting once, and is the right one.
+func TestHugePages(t *testing.T) {
+	all := make([]broker.ConnState, 5000)
+	for i, at := range rand.New(rand.NewPCG(1, 2)).Perm(len(all)) {
+		all[i] = broker.ConnState{ID: uint64(at), Pending: int64(at % 50)}
+	}
+	want := slices.Clone(all)
+	slices.SortFunc(want, func(a, b broker.ConnState) int {
+		return cmp.Or(cmp.Compare(b.Pending, a.Pending), cmp.Compare(a.ID, b.ID))
+	})
+	const half = math.MaxInt/2 + 1
+	for _, p := range []page{
+		{0, half}, {0, half - 1}, {10, half}, {0, math.MaxInt}, {10, math.MaxInt}, {math.MaxInt, 1}, {math.MaxInt, math.MaxInt}, {half, half},
+	} {
+		var got []broker.ConnState
+		q := &connQuery{page: p, order: orders()["pending"]}
+		copies := testing.AllocsPerRun(1, func() { // each time it is sorted, what is kept is copied
+			s := selection{q: q}
+			s.expect(len(all))
+			for i := range all {
+				s.offer(&all[i])
+			}
+			got, _ = s.page()
+		})
+		if copies > 10 {
+			t.Errorf("page %+v: %.0f allocations", p, copies)
+		}
+		if !slices.EqualFunc(got, part(want, p), func(a, b broker.ConnState) bool { return a.ID == b.ID }) {
+			t.Errorf("page %+v: %d connections, want %d", p, len(got), len(part(want, p)))
+		}
+	}
+}
+
+// leaving is the context of a caller that has gone. It counts how often it is asked.
+type leaving struct {
+	context.Context
+	asked int
+}
+
+func (l *leaving) Err() error {
+	l.asked++
+	return context.Canceled
+}
+
+// TestAbandoned: connections are not gone through for a caller that has gone.
+func TestAbandoned(t *testing.T) {
+	b, err := broker.New(broker.Options{DontListen: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Shutdown(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	for range 20 {
+		c, err := b.InProcessConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+	}
+	m, err := New(Options{Broker: b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := &leaving{Context: t.Context()}
+	if _, err := m.connz(ctx, url.Values{"sort": {"subs"}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if ctx.asked != 2 { // with the first connection, and at the end
+		t.Errorf("it was asked %d times", ctx.asked)
 	}
 }
 
