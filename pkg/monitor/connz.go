@@ -98,6 +98,7 @@ type connQuery struct {
 	account      string // empty: any
 	match        string // part of what is shown, in lower case; empty: any
 	order        order
+	now          time.Time // one for all that is sorted and shown
 }
 
 // order is a way to sort: by a number, or by a text. Ties go by cid.
@@ -136,8 +137,15 @@ func compareKeys(a, b sortKey) int {
 	return cmp.Compare(a.id, b.id)
 }
 
-// orders are the ways to sort. Source: docs/spec/monitoring.md §5.2.
-func orders() map[string]order {
+// lasted returns how long c is or was there, and how long it is or was idle, at a time: for a connection that has closed, both stand
+// still. Source: docs/spec/monitoring.md §5.1.
+func lasted(c *broker.ConnState, now time.Time) (uptime, idle time.Duration) {
+	end := cmp.Or(c.Stop, now)
+	return end.Sub(c.Start), end.Sub(c.LastActivity)
+}
+
+// orders are the ways to sort, at a time. Source: docs/spec/monitoring.md §5.2.
+func orders(now time.Time) map[string]order {
 	ascending := func(of func(c *broker.ConnState) int64) order { return order{number: of} }
 	descending := func(of func(c *broker.ConnState) int64) order {
 		return order{number: func(c *broker.ConnState) int64 { return -of(c) }}
@@ -151,17 +159,23 @@ func orders() map[string]order {
 		"bytes_to":   descending(func(c *broker.ConnState) int64 { return c.OutBytes }),
 		"bytes_from": descending(func(c *broker.ConnState) int64 { return c.InBytes }),
 		"last":       descending(func(c *broker.ConnState) int64 { return c.LastActivity.UnixNano() }),
-		"idle":       ascending(func(c *broker.ConnState) int64 { return c.LastActivity.UnixNano() }),
-		"uptime":     descending(func(c *broker.ConnState) int64 { return c.Start.UnixNano() }),
-		"rtt":        descending(func(c *broker.ConnState) int64 { return int64(c.RTT) }),
-		"stop":       descending(func(c *broker.ConnState) int64 { return c.Stop.UnixNano() }),
-		"reason":     {text: func(c *broker.ConnState) string { return c.Reason }},
+		"idle": descending(func(c *broker.ConnState) int64 {
+			_, idle := lasted(c, now)
+			return int64(idle)
+		}),
+		"uptime": ascending(func(c *broker.ConnState) int64 {
+			uptime, _ := lasted(c, now)
+			return int64(uptime)
+		}),
+		"rtt":    descending(func(c *broker.ConnState) int64 { return int64(c.RTT) }),
+		"stop":   descending(func(c *broker.ConnState) int64 { return c.Stop.UnixNano() }),
+		"reason": {text: func(c *broker.ConnState) string { return c.Reason }},
 	}
 }
 
-// newConnQuery returns what a query asks.
-func newConnQuery(q url.Values) (*connQuery, error) {
-	c := &connQuery{user: q.Get("user"), account: q.Get("acc"), match: strings.ToLower(q.Get("match"))}
+// newConnQuery returns what a query asks, at a time.
+func newConnQuery(q url.Values, now time.Time) (*connQuery, error) {
+	c := &connQuery{now: now, user: q.Get("user"), account: q.Get("acc"), match: strings.ToLower(q.Get("match"))}
 	var err error
 	if c.auth, err = boolIn(q, "auth"); err != nil {
 		return nil, err
@@ -189,7 +203,7 @@ func newConnQuery(q url.Values) (*connQuery, error) {
 		return nil, badRequest{fmt.Errorf("Error decoding state for %s", clip(state))} //nolint:staticcheck,revive // text of docs/spec/monitoring.md §2
 	}
 	name := strings.ToLower(q.Get("sort"))
-	order, known := orders()[name]
+	order, known := orders(now)[name]
 	switch {
 	case !known:
 		return nil, badRequest{errors.New("invalid sorting option: " + clip(q.Get("sort")))}
@@ -202,19 +216,18 @@ func newConnQuery(q url.Values) (*connQuery, error) {
 
 // connz is /connz.
 func (s *Server) connz(ctx context.Context, values url.Values) (any, error) {
-	q, err := newConnQuery(values)
+	q, err := newConnQuery(values, time.Now().UTC())
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now().UTC()
 	list, total := s.connections(ctx, q)
 	if err := ctx.Err(); err != nil {
 		return nil, err // nobody waits for it any more
 	}
-	z := &Connz{ServerID: s.options.Broker.ID(), Now: now, Total: total, Offset: q.offset, Limit: q.limit, Conns: []ConnInfo{}}
+	z := &Connz{ServerID: s.options.Broker.ID(), Now: q.now, Total: total, Offset: q.offset, Limit: q.limit, Conns: []ConnInfo{}}
 	for i := range list {
 		list[i].Describe()
-		z.Conns = append(z.Conns, connInfo(&list[i], q, now))
+		z.Conns = append(z.Conns, connInfo(&list[i], q))
 	}
 	z.NumConns = len(z.Conns)
 	return z, nil
@@ -343,7 +356,7 @@ func shownUser(c *broker.ConnState) string {
 }
 
 // connInfo returns c as q wants to see it.
-func connInfo(c *broker.ConnState, q *connQuery, now time.Time) ConnInfo {
+func connInfo(c *broker.ConnState, q *connQuery) ConnInfo {
 	i := ConnInfo{
 		Cid: c.ID, Kind: "Client", Type: "nats", IP: c.IP, Port: c.Port, Start: c.Start.UTC(), LastActivity: c.LastActivity.UTC(), Reason: c.Reason,
 		RTT: rttText(c.RTT), Pending: c.Pending, InMsgs: c.InMsgs, OutMsgs: c.OutMsgs, InBytes: c.InBytes, OutBytes: c.OutBytes,
@@ -351,9 +364,10 @@ func connInfo(c *broker.ConnState, q *connQuery, now time.Time) ConnInfo {
 	}
 	if !c.Stop.IsZero() {
 		stop := c.Stop.UTC()
-		i.Stop, now = &stop, stop
+		i.Stop = &stop
 	}
-	i.Uptime, i.Idle = uptimeText(now.Sub(c.Start)), uptimeText(now.Sub(c.LastActivity))
+	uptime, idle := lasted(c, q.now)
+	i.Uptime, i.Idle = uptimeText(uptime), uptimeText(idle)
 	i.TLSVersion, i.TLSCipher = c.TLSNames()
 	if q.auth {
 		i.User = shownUser(c)

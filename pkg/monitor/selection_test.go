@@ -24,7 +24,7 @@ func TestSelection(t *testing.T) {
 			all[i] = broker.ConnState{ID: uint64(at), Pending: random.Int64N(50), Reason: string(rune('a' + random.IntN(3)))}
 		}
 		name := []string{"pending", "reason", "cid"}[random.IntN(3)]
-		q := &connQuery{page: page{random.IntN(n + 10), 1 + random.IntN(3000)}, order: orders()[name]}
+		q := &connQuery{page: page{random.IntN(n + 10), 1 + random.IntN(3000)}, order: orders(time.Now())[name]}
 		s := selection{q: q}
 		if random.IntN(2) == 0 {
 			s.expect(n)
@@ -64,7 +64,7 @@ func TestHugePages(t *testing.T) {
 		{0, half}, {0, half - 1}, {10, half}, {0, math.MaxInt}, {10, math.MaxInt}, {math.MaxInt, 1}, {math.MaxInt, math.MaxInt}, {half, half},
 	} {
 		var got []broker.ConnState
-		q := &connQuery{page: p, order: orders()["pending"]}
+		q := &connQuery{page: p, order: orders(time.Now())["pending"]}
 		copies := testing.AllocsPerRun(1, func() { // each time it is sorted, what is kept is copied
 			s := selection{q: q}
 			s.expect(len(all))
@@ -81,6 +81,60 @@ func TestHugePages(t *testing.T) {
 		}
 	}
 }
+
+// TestSortTimes: what is shown is what was sorted by, of connections that have closed too: their times stand still.
+// Source: docs/spec/monitoring.md §5.1, §5.2.
+func TestSortTimes(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	ago := func(seconds int) time.Time { return now.Add(-time.Duration(seconds) * time.Second) }
+	open := []broker.ConnState{ // uptime and idle: 50 and 7, 20 and 20
+		{ID: 1, Start: ago(50), LastActivity: ago(7)}, {ID: 2, Start: ago(20), LastActivity: ago(20)},
+	}
+	closed := []broker.ConnState{ // 10 and 1, 100 and 90, 30 and 10
+		{ID: 3, Start: ago(1000), LastActivity: ago(991), Stop: ago(990)}, {ID: 4, Start: ago(200), LastActivity: ago(190), Stop: ago(100)},
+		{ID: 5, Start: ago(40), LastActivity: ago(20), Stop: ago(10)},
+	}
+	for _, c := range []struct {
+		query  string
+		offers []broker.ConnState
+		want   []uint64
+		shown  func(i *ConnInfo) string
+		texts  []string
+	}{
+		{"sort=uptime", open, []uint64{2, 1}, (*ConnInfo).uptime, []string{"20s", "50s"}},
+		{"sort=idle", open, []uint64{2, 1}, (*ConnInfo).idle, []string{"20s", "7s"}},
+		{"sort=uptime&state=closed", closed, []uint64{3, 5, 4}, (*ConnInfo).uptime, []string{"10s", "30s", "1m40s"}},
+		{"sort=idle&state=closed", closed, []uint64{4, 5, 3}, (*ConnInfo).idle, []string{"1m30s", "10s", "1s"}},
+		{"sort=uptime&state=all", append(open, closed...), []uint64{3, 2, 5, 1, 4}, (*ConnInfo).uptime, []string{"10s", "20s", "30s", "50s", "1m40s"}},
+		{"sort=idle&state=all", append(open, closed...), []uint64{4, 2, 5, 1, 3}, (*ConnInfo).idle, []string{"1m30s", "20s", "10s", "7s", "1s"}},
+	} {
+		values, err := url.ParseQuery(c.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := newConnQuery(values, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := selection{q: q}
+		for i := range c.offers {
+			s.offer(&c.offers[i])
+		}
+		list, _ := s.page()
+		var ids []uint64
+		var texts []string
+		for i := range list {
+			info := connInfo(&list[i], q)
+			ids, texts = append(ids, info.Cid), append(texts, c.shown(&info))
+		}
+		if !slices.Equal(ids, c.want) || !slices.Equal(texts, c.texts) {
+			t.Errorf("%s: %v with %v, want %v with %v", c.query, ids, texts, c.want, c.texts)
+		}
+	}
+}
+
+func (i *ConnInfo) uptime() string { return i.Uptime }
+func (i *ConnInfo) idle() string   { return i.Idle }
 
 // leaving is the context of a caller that has gone. It counts how often it is asked.
 type leaving struct {
