@@ -134,6 +134,7 @@ func answerFor(make func(s *Server, ctx context.Context, q url.Values) (any, err
 			fail(w, err)
 			return
 		}
+		defer s.budgetFor(cap(body)).give(cap(body))
 		if callback == "" {
 			w.Header().Set("Content-Type", "application/json")
 			_, _ = w.Write(body) // nobody is there to be told
@@ -146,7 +147,7 @@ func answerFor(make func(s *Server, ctx context.Context, q url.Values) (any, err
 	}
 }
 
-// compose puts an answer together when it is its turn.
+// compose puts an answer together when it is its turn. The caller gives it back to its budget, which has held it since.
 func (s *Server) compose(r *http.Request, make func() (any, error)) ([]byte, error) {
 	select {
 	case s.busy <- struct{}{}:
@@ -158,7 +159,11 @@ func (s *Server) compose(r *http.Request, make func() (any, error)) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	return json.MarshalIndent(v, "", "  ")
+	body, err := json.MarshalIndent(v, "", "  ")
+	if err == nil && !s.budgetFor(cap(body)).take(cap(body)) {
+		return nil, errCrowded
+	}
+	return body, err
 }
 
 // fail answers with an error.
@@ -167,6 +172,10 @@ func fail(w http.ResponseWriter, err error) {
 	var bad badRequest
 	if errors.As(err, &bad) {
 		status = http.StatusBadRequest
+	}
+	if errors.Is(err, errCrowded) {
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", retryAfter)
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
@@ -188,19 +197,25 @@ func callbackIn(q url.Values) (string, error) {
 const (
 	writeChunk   = 64 << 10         // bytes
 	chunkTimeout = 30 * time.Second // for a caller to take that much
+	chunkTime    = time.Second      // for each of them on the average, beyond one chunkTimeout
 )
 
-// steady gives a caller time for each piece of an answer, and not for the whole: large answers take as long as they need, and a
-// caller that has stopped reading does not hold its answer for ever.
+// steady gives a caller time for each piece of an answer, and for the whole as much as its size asks for: large answers may take
+// long, and a caller that has stopped reading, or reads no faster than it must, does not hold its answer for ever.
+// Source: docs/spec/monitoring.md §1.
 type steady struct {
 	http.ResponseWriter
 	control *http.ResponseController
 }
 
 func (w *steady) Write(p []byte) (n int, err error) {
+	end := time.Now().Add(chunkTimeout + time.Duration(len(p)/writeChunk)*chunkTime)
 	for {
-		piece := p[:min(writeChunk, len(p))]
-		_ = w.control.SetWriteDeadline(time.Now().Add(chunkTimeout)) // not possible in tests without a connection
+		piece, deadline := p[:min(writeChunk, len(p))], time.Now().Add(chunkTimeout)
+		if deadline.After(end) {
+			deadline = end
+		}
+		_ = w.control.SetWriteDeadline(deadline) // not possible in tests without a connection
 		k, err := w.ResponseWriter.Write(piece)
 		if n += k; err != nil {
 			return n, err

@@ -40,6 +40,8 @@ type Server struct {
 	meshed    atomic.Bool // the servers of the configuration were found, see checkMesh
 	usage     usage
 	busy      chan struct{} // holds one for each answer that is put together
+	large     budget        // of answers that are not written yet, like small
+	small     budget
 	quit      chan struct{}
 	passwords *password.Verifier
 	tasks     sync.WaitGroup
@@ -65,6 +67,7 @@ func New(o Options) (*Server, error) {
 		o.About = func() About { return About{} }
 	}
 	s := &Server{options: o, busy: make(chan struct{}, maxBusy), quit: make(chan struct{}), passwords: password.NewVerifier(1)}
+	s.large.most, s.small.most = maxLarge, maxSmall
 	if base := strings.Trim(o.BasePath, "/"); base != "" {
 		s.base = "/" + base
 	}

@@ -18,23 +18,43 @@ const (
 
 // stacks are those of all goroutines, as they were a moment ago.
 type stacks struct {
-	mu struct { // guards everything inside it
+	mu struct { // guards everything inside it, and callers of dumps
 		sync.Mutex
-		at   time.Time
-		text []byte // nil: none so far. Never written again
+		last *dump // nil: none so far
 	}
 }
 
-// get returns a dump that is not older than stacksAge.
-func (s *stacks) get() []byte {
+// dump is what the goroutines were at, once.
+type dump struct {
+	at      time.Time
+	text    []byte
+	callers int // to whom it is being written
+}
+
+// get returns a dump that is not older than stacksAge, and nil if it finds no room in a budget: one that several callers get is held
+// there once. put gives it back.
+func (s *stacks) get(room *budget) *dump {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if time.Since(s.mu.at) < stacksAge {
-		return s.mu.text
+	if s.mu.last == nil || time.Since(s.mu.last.at) >= stacksAge {
+		text := dumpStacks()
+		s.mu.last = &dump{at: time.Now(), text: text}
 	}
-	s.mu.text = dumpStacks()
-	s.mu.at = time.Now()
-	return s.mu.text
+	d := s.mu.last
+	if d.callers == 0 && !room.take(cap(d.text)) {
+		return nil
+	}
+	d.callers++
+	return d
+}
+
+// put gives back what get returned.
+func (s *stacks) put(room *budget, d *dump) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d.callers--; d.callers == 0 {
+		room.give(cap(d.text))
+	}
 }
 
 func dumpStacks() []byte {
@@ -54,6 +74,12 @@ func dumpStacks() []byte {
 
 // serveStacks is /stacksz. It takes no lock of the broker. Source: docs/spec/monitoring.md §8.
 func (s *Server) serveStacks(w http.ResponseWriter, _ *http.Request) {
+	d := s.stacks.get(&s.large)
+	if d == nil {
+		fail(w, errCrowded)
+		return
+	}
+	defer s.stacks.put(&s.large, d)
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(s.stacks.get()) // nobody is there to be told
+	_, _ = w.Write(d.text) // nobody is there to be told
 }
