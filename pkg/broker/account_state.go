@@ -119,22 +119,41 @@ func (t *accountTotals) add(c *conn) (pending int64) {
 
 // indexState returns a snapshot of the index of a, whose clients have published so many messages.
 func (a *account) indexState(published int64) IndexState {
-	u, matches := a.index.Stats(), published+a.routed.Load()
+	s := a.totals()
+	s.Matches += published
+	s.Misses = min(s.Misses, s.Matches)
+	return s
+}
+
+// totals returns a snapshot of the index of a; its Matches are those of messages from other servers.
+func (a *account) totals() IndexState {
+	u := a.index.Stats()
 	return IndexState{
 		Subscriptions: int64(u.Subscriptions), Cached: int64(u.Literals + u.CacheEntries), Inserts: u.Inserts, Removes: u.Removes,
-		Matches: matches, Misses: min(u.Misses, matches),
+		Matches: a.routed.Load(), Misses: u.Misses,
 	}
 }
 
-// IndexTotals returns the sum of all indexes, for clients that have published so many messages. Cost: O(accounts).
+// counters returns those of totals that only rise.
+func (a *account) counters() IndexState {
+	t := a.totals()
+	t.Subscriptions, t.Cached = 0, 0
+	return t
+}
+
+// IndexTotals returns the sum of all indexes, for clients that have published so many messages. What only rises counts accounts too
+// that a reload has removed. Cost: O(accounts).
 func (b *Broker) IndexTotals(published int64) IndexState {
-	sum := IndexState{Matches: published}
-	for _, a := range b.live.Load().authority.accounts {
-		u := a.index.Stats()
-		sum.Add(&IndexState{
-			Subscriptions: int64(u.Subscriptions), Cached: int64(u.Literals + u.CacheEntries), Inserts: u.Inserts, Removes: u.Removes,
-			Matches: a.routed.Load(), Misses: u.Misses,
-		})
+	l := b.live.Load().authority
+	sum := l.past
+	sum.Matches += published
+	for _, a := range l.accounts {
+		t := a.totals()
+		sum.Add(&t)
+	}
+	for _, a := range l.former {
+		t := a.counters()
+		sum.Add(&t)
 	}
 	sum.Misses = min(sum.Misses, sum.Matches)
 	return sum

@@ -47,6 +47,8 @@ var errUnauthorized = errors.New("authorization violation")
 // authority decides who a client is. It is never changed.
 type authority struct {
 	accounts  map[string]*account
+	former    []*account // that reloads have removed, and that are not deserted yet
+	past      IndexState // counters of those that are
 	global    *account
 	required  bool          // clients have to be somebody
 	anonymous *identity     // as whom clients without credentials are served; nil: they are not
@@ -69,6 +71,9 @@ func newAuthority(o *Options, before *authority, announcer *announcer) *authorit
 		a.accounts, a.seed, a.stamps = before.accounts, before.seed, before.stamps
 	}
 	a.accounts = accountsFor(o.Accounts, a.accounts, announcer)
+	if before != nil {
+		a.remember(before)
+	}
 	linkAccounts(o, a.accounts)
 	if o.TLS != nil {
 		a.mapped = o.TLS.VerifyAndMap
@@ -96,6 +101,25 @@ func newAuthority(o *Options, before *authority, announcer *announcer) *authorit
 		a.addDecoy(o.Auth.Password)
 	}
 	return a
+}
+
+// remember keeps what was counted in the accounts that before has and a has not. Their clients are still leaving, so the accounts are
+// kept until a reload finds them deserted: totals that are exposed as counters must not fall.
+func (a *authority) remember(before *authority) {
+	a.past = before.past
+	for _, f := range before.former {
+		if f.clients.Load() > 0 || f.index.Count() > 0 {
+			a.former = append(a.former, f)
+			continue
+		}
+		t := f.counters()
+		a.past.Add(&t)
+	}
+	for name, f := range before.accounts {
+		if a.accounts[name] != f {
+			a.former = append(a.former, f)
+		}
+	}
 }
 
 func (a *authority) addUsers(users []User) {

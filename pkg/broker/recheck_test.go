@@ -142,3 +142,58 @@ func TestReloadAccounts(t *testing.T) {
 	stays.send("PUB x 0\r\n\r\n")
 	stays.expect("MSG x 1 0", "")
 }
+
+// TestIndexTotalsNeverFall: what was counted in an account that a reload removes stays counted, while its clients leave and after
+// that, and an account that comes back begins anew on top of it.
+func TestIndexTotalsNeverFall(t *testing.T) {
+	with := ruled(nil)
+	with.Accounts = []Account{{Name: "A"}, {Name: "B"}}
+	with.Auth.Users = append(with.Auth.Users, User{Name: "a", Account: "A"}, User{Name: "b", Account: "B"})
+	without := ruled(nil)
+	without.Accounts = with.Accounts[:1]
+	without.Auth.Users = append(without.Auth.Users, User{Name: "a", Account: "A"})
+	b := launch(t, with)
+	var last IndexState
+	look := func(when string) {
+		t.Helper()
+		now := b.IndexTotals(b.Stats().ClientInMsgs)
+		if now.Inserts < last.Inserts || now.Removes < last.Removes || now.Matches < last.Matches || now.Misses < last.Misses {
+			t.Errorf("%s: %+v after %+v", when, now, last)
+		}
+		last = now
+	}
+	busy := func(user string) *wireClient {
+		c := as(t, b, user)
+		c.send("SUB x 1\r\nSUB y 2\r\nSUB z.* 3\r\nUNSUB 2\r\nPUB x 0\r\n\r\nPUB z.w 0\r\n\r\n")
+		c.expect("MSG x 1 0", "", "MSG z.w 3 0", "")
+		c.roundTrip()
+		return c
+	}
+	stays, goes := busy("a"), busy("b")
+	look("at first")
+	if last.Inserts != 6 || last.Removes != 2 || last.Matches != 4 || last.Misses == 0 || last.Subscriptions != 4 {
+		t.Errorf("at first: %+v", last)
+	}
+	for range 3 { // the account is removed, is gone for a reload, and comes back
+		reload(t, b, without)
+		look("without B")
+		goes.expect("-ERR 'Authorization Violation'")
+		goes.expectEnd()
+		await(t, "its subscriptions have gone", func() bool {
+			look("while clients leave")
+			return last.Inserts-last.Removes == 2
+		})
+		reload(t, b, without)
+		look("without B for long")
+		if last.Subscriptions != 2 || last.Inserts-last.Removes != 2 {
+			t.Errorf("without B: %+v", last)
+		}
+		if former := b.live.Load().authority.former; len(former) != 0 {
+			t.Errorf("%d accounts are kept", len(former))
+		}
+		reload(t, b, with)
+		goes = busy("b")
+		look("with B again")
+	}
+	stays.roundTrip()
+}
