@@ -96,6 +96,38 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
+// TestSecretsOfTheEnvironment: a secret that a file takes from the environment is all of it, whatever it looks like, while numbers,
+// durations and the like may have a comment. Spec: docs/spec/config.md A1, A13.
+func TestSecretsOfTheEnvironment(t *testing.T) {
+	for _, secret := range []string{"4711#secret", "abc #def", "bar'", "1e3 // x", "0123", "yes#", "$2a$11$x #y"} {
+		c := mustLoad(t, "authorization { user: a, password: $PASS }", []string{"PASS=" + secret})
+		if got := c.Authorization.Password; got != secret {
+			t.Errorf("the password %q is %q", secret, got)
+		}
+		c = mustLoad(t, "pw: $PASS\nauthorization { users [{user: a, password: $pw}] }\npid_file: $PASS", []string{"PASS=" + secret})
+		if got := c.Broker().Auth.Users[0].Password; got != secret {
+			t.Errorf("the password %q of a user is %q", secret, got)
+		}
+		if c.PIDFile != secret {
+			t.Errorf("the path %q is %q", secret, c.PIDFile)
+		}
+	}
+	c := mustLoad(t, "listen: $LISTEN\nmax_payload: $SIZE\nwrite_deadline: $TIME\ndebug: $YES\nhttp: $HTTP\nauthorization { user: a, password: b, timeout: $SECONDS }", []string{
+		"LISTEN=10.0.0.1:4333 # here", "SIZE=2kb # small", "TIME=10s # ten", "YES=true // loud", "HTTP=8222#web", "SECONDS=1.5 # more",
+	})
+	if o := c.Broker(); o.Host != "10.0.0.1" || o.Port != 4333 || o.MaxPayload != 2048 || o.WriteDeadline != 10*time.Second || o.Auth.Timeout != 1500*time.Millisecond {
+		t.Errorf("got %+v", o)
+	}
+	if !c.Log.Debug || c.Monitor.HTTPPort != 8222 {
+		t.Errorf("log %+v, monitor %+v", c.Log, c.Monitor)
+	}
+	for _, s := range c.Settings {
+		if shown := s.Shown(); strings.Contains(shown, "# ") || strings.Contains(shown, "//") {
+			t.Errorf("%s is shown as %q", s.Path, shown)
+		}
+	}
+}
+
 // TestRefused has the rows of docs/spec/cli.md §4 and of docs/spec/config.md part B that are errors.
 func TestRefused(t *testing.T) {
 	for _, c := range []struct {

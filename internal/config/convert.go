@@ -90,7 +90,7 @@ func boolOf(v *confparse.Value) (bool, error) {
 // that. Source: docs/spec/config.md A17 and B1, docs/spec/choices.md 3.
 func durationOf(v *confparse.Value) (d time.Duration, warning string, err error) {
 	wrong := &errType{`a duration such as "10s" or "1m30s"`, v}
-	text := v.Source()
+	text := v.Word()
 	if v.Kind == confparse.String && v.Quoting != confparse.Bare || v.Kind == confparse.Int {
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil {
 			d := time.Duration(n) * time.Second
@@ -148,7 +148,7 @@ func endpointOf(v *confparse.Value) (host string, port int64, hasHost bool, err 
 	if n, err := integerOf(v, ""); err == nil {
 		return "", n, false, nil
 	}
-	text := v.Source()
+	text := v.Word()
 	host, portText, err := net.SplitHostPort(text)
 	if err != nil {
 		return "", 0, false, fmt.Errorf("could not parse address string %q", text)

@@ -203,7 +203,10 @@ func (k *Key) show(v *confparse.Value) string {
 		return string(compact(nil, v))
 	case confparse.String, confparse.Int, confparse.Float, confparse.Bool, confparse.Time, confparse.Reference:
 	}
-	return v.Source()
+	if k.Type == Text || k.Type == Texts {
+		return v.Source()
+	}
+	return v.Word()
 }
 
 // compact appends a value in one line.

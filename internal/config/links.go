@@ -252,7 +252,7 @@ func (b *builder) destination(all []broker.Destination, v *confparse.Value) []br
 			d.Subject, _ = textOf(e.Value)
 		case "weight":
 			weighted = true
-			n, err := strconv.Atoi(strings.TrimSuffix(e.Value.Source(), "%"))
+			n, err := strconv.Atoi(strings.TrimSuffix(e.Value.Word(), "%"))
 			if err != nil || n < 0 || n > allOfIt {
 				b.report(e.Value.Pos, len(e.Value.Raw), "", "%s: %v", e.Key, &errType{"a weight from 0 to 100", e.Value})
 			}

@@ -77,7 +77,7 @@ func isNewer(f *field) bool {
 		return true
 	}
 	for _, item := range append([]*confparse.Value{f.value}, f.value.Items...) {
-		if item.Kind == confparse.String && strings.ContainsAny(item.Text, " \t") {
+		if item.Kind == confparse.String && strings.ContainsAny(item.Source(), " \t") {
 			return true // with a queue
 		}
 	}

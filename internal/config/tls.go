@@ -238,7 +238,7 @@ func (b *builder) handshakeFirst(t *tree, o *TLS) {
 		o.HandshakeFirst = yes
 		return
 	}
-	if strings.EqualFold(f.value.Source(), "auto") {
+	if strings.EqualFold(f.value.Word(), "auto") {
 		o.HandshakeDelay = autoHandshakeDelay
 		return
 	}

@@ -74,6 +74,8 @@ type Variable struct {
 	Pos Pos
 	// Env says that it is an environment variable.
 	Env bool
+
+	whole string // text of the environment variable, if more stands there than the word that was taken for the value
 }
 
 // Entry is a key with its value, or in a syntax tree an include directive.
@@ -129,8 +131,19 @@ func (v *Value) Bool() bool { return v.number != 0 }
 func (v *Value) Time() time.Time { return time.Unix(v.number, 0).UTC() }
 
 // Source returns the text that a scalar was written as, without quotes and with escapes resolved: what a caller gets
-// who wants a string. Source: docs/spec/config.md B1 (`str` accepts numbers by their source text), A13.
+// who wants a string. Of an environment variable that begins with a word it is all, without white space around it: a
+// secret must not be cut where the language sees a comment. Source: docs/spec/config.md B1 (`str` accepts numbers by
+// their source text), A13.
 func (v *Value) Source() string {
+	if v.Via != nil && v.Via.whole != "" {
+		return v.Via.whole
+	}
+	return v.Word()
+}
+
+// Word is Source without what stands behind the word in an environment variable, such as a comment: what a caller gets
+// who wants no string but reads one, such as a duration. Source: docs/spec/config.md A13.
+func (v *Value) Word() string {
 	switch {
 	case v.Kind == String:
 		return v.Text
@@ -155,7 +168,7 @@ func (v *Value) Get(key string) *Value {
 func (v *Value) Interface() any {
 	switch v.Kind {
 	case String:
-		return v.Text
+		return v.Source()
 	case Int:
 		return v.Int()
 	case Float:

@@ -15,6 +15,8 @@ func load(t testing.TB, text string) (*confparse.Document, error) {
 		"NUM": "22", "ZERO": "0123", "YES": "true", "SIZE": "10MB", "LIST": "[a,b]", "QUOTED": "'3xyz'", "OTHER": "$NUM",
 		"EMPTY": "", "TWO": "foo bar", "PAIR": "abc,def", "A": "$B", "B": "$A", "SELF": "$SELF", "LITERAL": "'$A'", "MAP": "{a: 1}",
 		"DANGLING": "$NOWHERE", "NOTE": "7 # seven",
+		"PASS1": "4711#secret", "PASS2": "abc #def", "PASS3": "bar'", "PASS4": " true // x\n", "PASS5": "$PASS2", "TIME": "10s # ten", "BLANKS": " abc\n",
+		"NOTED": "'abc' # def", "ESCAPED": `a\x41`, "QUOTE": "it's", "MARK": "\ufeffabc",
 	}
 	l := &confparse.Loader{LookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok }}
 	return l.LoadBytes("x.conf", []byte(text))
@@ -181,6 +183,36 @@ func TestSource(t *testing.T) {
 		}
 		if got := doc.Root.Get("a").Source(); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestEnvironmentWhole: a caller who wants a string gets all of an environment variable, and one who wants something else the word that
+// it begins with (docs/spec/config.md A1, A13).
+func TestEnvironmentWhole(t *testing.T) {
+	for _, c := range []struct{ in, source, word string }{
+		{"a: $PASS1", "4711#secret", "4711"}, {"a: $PASS2", "abc #def", "abc"}, {"a: $PASS3", "bar'", "bar"}, {"a: $PASS4", "true // x", "true"},
+		{"a: $PASS5", "abc #def", "abc"}, {"b: $PASS2\na: $b", "abc #def", "abc"}, {"b: $PASS5\nm {a: $b}\na: $b", "abc #def", "abc"},
+		{"a: $NOTE", "7 # seven", "7"}, {"a: $TIME", "10s # ten", "10s"}, {"a: $BLANKS", "abc", "abc"}, {"a: $NOTED", "abc", "abc"},
+		{"a: $ESCAPED", "aA", "aA"}, {"a: $QUOTED", "3xyz", "3xyz"}, {"a: $EMPTY", "", ""}, {"a: $MARK", "abc", "abc"}, {"a: abc #def", "abc", "abc"},
+	} {
+		doc, err := load(t, c.in)
+		if err != nil {
+			t.Errorf("%q: %v", c.in, err)
+			continue
+		}
+		a := doc.Root.Get("a")
+		if a.Source() != c.source || a.Word() != c.word {
+			t.Errorf("%q: %q and %q, want %q and %q", c.in, a.Source(), a.Word(), c.source, c.word)
+		}
+		text := confparse.Print(confparse.NewMap(&confparse.Entry{Key: "a", Value: a}))
+		if again, err := load(t, string(text)); err != nil || a.Kind == confparse.String && again.Root.Get("a").Source() != c.source {
+			t.Errorf("%q: printed as %s", c.in, text)
+		}
+	}
+	for _, in := range []string{"a: $TWO", "a: $PAIR", "a: $QUOTE"} {
+		if _, err := load(t, in); err == nil || !strings.Contains(err.Error(), "does not hold exactly one value") {
+			t.Errorf("%q: got %v", in, err)
 		}
 	}
 }

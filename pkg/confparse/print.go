@@ -126,6 +126,8 @@ func appendScalar(dst []byte, v *Value) []byte {
 	case String, Array, Map:
 	}
 	switch {
+	case v.Via != nil && v.Via.whole != "":
+		return appendQuoted(dst, v.Via.whole)
 	case v.Quoting == Bare && v.Raw != "":
 		return append(dst, v.Raw...) // what a word was once it is again
 	case v.Quoting == Single && !strings.Contains(v.Text, "'"):

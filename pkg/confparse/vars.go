@@ -134,7 +134,10 @@ func use(e *Entry, reference *Value) *Value {
 	e.Used = true
 	v := *e.Value
 	v.Pos = reference.Pos
-	v.Via = &Variable{Name: reference.Text, Pos: e.Value.Pos, Env: e.Value.Via != nil && e.Value.Via.Env}
+	v.Via = &Variable{Name: reference.Text, Pos: e.Value.Pos}
+	if via := e.Value.Via; via != nil {
+		v.Via.Env, v.Via.whole = via.Env, via.whole
+	}
 	return &v
 }
 
@@ -166,7 +169,14 @@ func (r *resolver) environment(v *Value, text string, chain []string) *Value {
 			"variable reference for '%s' on line %d could not be parsed: the environment variable does not hold exactly one value", name, v.Pos.Line)
 		return unknown(v)
 	}
+	isWord, raw := value.Quoting == Bare && value.Raw != "" && value.Kind != Reference, value.Raw
 	value = r.inEnvironment(value, v, chain)
+	switch whole := strings.TrimSpace(strings.TrimPrefix(text, byteOrderMark)); {
+	case isWord && whole != raw:
+		via.whole = whole
+	case value.Via != nil:
+		via.whole = value.Via.whole // of the variable that this one refers to
+	}
 	found := *value
 	found.Pos, found.Via = v.Pos, via
 	return &found
