@@ -34,6 +34,9 @@ func (m *mesh) hear(l *link, i *info) {
 		return
 	}
 	m.expect(addr, i, i.GossipMode)
+	if t := m.targets[addr]; t != nil {
+		t.lost = false
+	}
 }
 
 // configuredFor returns the target for a route of the configuration that is a server, nil if there is none. It is dialled in any

@@ -23,6 +23,7 @@ type link struct {
 	info     *info // the last one, once it is registered
 	dropped  bool  // closing
 	replaced bool  // by another one to the same server
+	banished bool  // its server is not looked for when it has closed, see banish
 
 	deadline time.Time // for INFO or CONNECT; zero: none
 	nextPing time.Time

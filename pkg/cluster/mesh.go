@@ -230,6 +230,16 @@ func (m *mesh) drop(l *link, text, reason string) {
 	}
 }
 
+// banish drops a link for good: its server is looked for no more, except at routes of the configuration. Whoever dials it would
+// show it the credentials of this server. Source: docs/spec/config.md C3.
+func (m *mesh) banish(l *link, reason string) {
+	l.banished = true
+	m.drop(l, "", reason)
+	if l.peer() && m.peers[l.info.ServerID] == l {
+		m.disregard(l)
+	}
+}
+
 // closed handles the end of a link.
 func (m *mesh) closed(id linkID) {
 	l := m.links[id]
@@ -256,14 +266,18 @@ func (m *mesh) configure(o *Options) {
 	if o.Name != before.Name {
 		m.name = clusterName{text: o.Name, fixed: o.Name != ""}
 	}
+	revoked := o.asksForPassword() && !o.sameCredentials(before)
 	for _, id := range m.peerIDs() {
 		l := m.peers[id]
 		switch {
+		case revoked && !l.solicited:
+			m.banish(l, "Credentials Revoked")
 		case o.Name != before.Name:
 			m.drop(l, "", "Cluster Name Conflict") // it comes back if it agrees
-		case (o.User != before.User || o.Password != before.Password) && !l.solicited && o.asksForPassword():
-			m.drop(l, "", "Credentials Revoked")
 		}
+	}
+	if revoked {
+		m.mistrust()
 	}
 	m.follow(o)
 	m.sayAgain()

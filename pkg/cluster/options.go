@@ -151,6 +151,11 @@ func (o *Options) Validate() error {
 // asksForPassword reports whether servers that connect have to show one.
 func (o *Options) asksForPassword() bool { return o.User != "" || o.Password != "" }
 
+// sameCredentials reports whether other asks servers for the same.
+func (o *Options) sameCredentials(other *Options) bool {
+	return o.User == other.User && o.Password == other.Password
+}
+
 // advertised returns the host and port that other servers are told, and whether they are not just where this one listens.
 func (o *Options) advertised(port int) (string, int, bool) {
 	if o.Advertise == "" {

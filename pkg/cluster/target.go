@@ -33,6 +33,7 @@ type target struct {
 	asks     bool   // the server asks for credentials, others said
 	heard    *info  // what others told of it, though it is explicit; nil: nothing
 	expected string // server id, if others told of it or it was lost; empty: not known
+	lost     bool   // nobody has told of it: it had dialled this server, and was lost
 
 	servers map[string]string // server id found at each address
 	queue   []string          // addresses still to be tried in this round
@@ -56,6 +57,19 @@ func (t *target) found(addr, id string) {
 		t.servers = make(map[string]string)
 	}
 	t.servers[addr] = id
+}
+
+// leadsTo reports whether the server with this id is expected, or was found, at an address of t.
+func (t *target) leadsTo(id string) bool {
+	if t.expected == id {
+		return true
+	}
+	for _, found := range t.servers {
+		if found == id {
+			return true
+		}
+	}
+	return false
 }
 
 // idle reports whether no round is under way.
@@ -105,12 +119,43 @@ func (m *mesh) follow(o *Options) {
 	}
 }
 
-// abandon closes what a target has led to, and removes it.
+// abandon closes what a target has led to, and removes it. Unless others have told of the server, that is all.
 func (m *mesh) abandon(t *target) {
 	m.remove(t)
 	for _, id := range m.linkIDs() {
-		if l := m.links[id]; l.target == t {
+		switch l := m.links[id]; {
+		case l.target != t:
+		case t.heard != nil:
 			m.drop(l, "", "Route Removed")
+		default:
+			m.banish(l, "Route Removed")
+		}
+	}
+}
+
+// disregard removes the implicit targets that lead to the server of l, and what they have led to just now.
+func (m *mesh) disregard(l *link) {
+	for _, key := range m.targetKeys() {
+		if t := m.targets[key]; !t.explicit && (t == l.target || t.leadsTo(l.info.ServerID)) {
+			m.giveUp(t)
+		}
+	}
+}
+
+// giveUp removes an implicit target, and closes what it has led to if that is no route yet.
+func (m *mesh) giveUp(t *target) {
+	m.remove(t)
+	if l := m.links[t.link]; l != nil && !l.peer() {
+		m.drop(l, "", "Route Removed")
+	}
+}
+
+// mistrust removes the targets that are there only because a server was let in, with credentials that do not count any more. It may
+// not be one of the cluster now; if it is, it dials. Source: docs/adr/0009-lost-servers.md.
+func (m *mesh) mistrust() {
+	for _, key := range m.targetKeys() {
+		if t := m.targets[key]; t.lost && !m.satisfied(t) {
+			m.giveUp(t)
 		}
 	}
 }
@@ -329,6 +374,9 @@ func (m *mesh) lost(l *link) {
 	if l.replaced {
 		return
 	}
+	if l.banished {
+		m.disregard(l)
+	}
 	id, known := l.info.ServerID, false
 	for _, key := range m.targetKeys() {
 		t := m.targets[key]
@@ -350,11 +398,12 @@ func (m *mesh) lost(l *link) {
 		}
 	}
 	addr := addressOf(l)
-	if known || addr == "" || l.info.LameDuck || m.ducked || m.configuredFor(l.info, addr) != nil {
+	if known || l.banished || addr == "" || l.info.LameDuck || m.ducked || m.configuredFor(l.info, addr) != nil {
 		return
 	}
+	told := m.targets[addr] != nil
 	m.expect(addr, l.info, 0)
 	if t := m.targets[addr]; t != nil && !t.explicit {
-		t.retryAt = m.now.Add(m.jitter())
+		t.lost, t.retryAt = t.lost || !told, m.now.Add(m.jitter())
 	}
 }

@@ -1,0 +1,137 @@
+package cluster
+
+import (
+	"net/url"
+	"testing"
+	"time"
+)
+
+// driven is a mesh under test, called ME, and its clock.
+type driven struct {
+	*mesh
+	t     *testing.T
+	clock time.Time
+}
+
+func drive(t *testing.T, o Options) *driven {
+	t.Helper()
+	if o.Port == 0 {
+		o.Port = 6222
+	}
+	d := &driven{t: t, clock: time.Unix(1_800_000_000, 0)}
+	d.mesh = newMesh(self{id: "ME", name: "ME", port: 6222}, o.withDefaults(), 1, d.clock)
+	return d
+}
+
+// after hands the mesh events, all at once, and returns what it asks for.
+func (d *driven) after(events ...event) []action {
+	var all []action
+	for _, e := range events {
+		all = append(all, d.step(d.clock, e)...)
+	}
+	return all
+}
+
+// pass lets time pass and returns what the mesh asks for meanwhile.
+func (d *driven) pass(during time.Duration) []action {
+	all := d.after(tick{})
+	for end := d.clock.Add(during); d.clock.Before(end); {
+		next := d.next()
+		if next.IsZero() || next.After(end) {
+			next = end
+		}
+		d.clock = later(next, d.clock.Add(time.Millisecond))
+		all = append(all, d.after(tick{})...)
+	}
+	return all
+}
+
+// reload returns the event of a reload of options that change.
+func (d *driven) reload(change func(*Options)) event {
+	o := *d.options
+	change(&o)
+	return configured{&o}
+}
+
+// of returns the actions of a kind.
+func of[A action](all []action) []A {
+	var some []A
+	for _, a := range all {
+		if a, ok := a.(A); ok {
+			some = append(some, a)
+		}
+	}
+	return some
+}
+
+// infoOf is the INFO of another server, which says where it is and that it asks for a password.
+func infoOf(id, ip string) *info {
+	return &info{
+		ServerID: id, ServerName: id, Proto: 2, Headers: true, Host: ip, Port: 6222, IP: "nats-route://" + ip + ":6222/", AuthRequired: true,
+	}
+}
+
+// TestRevokedServerIsNotDialled: whoever was let in with a password that does not count any more is not shown the new one, however
+// it got there (docs/spec/config.md C3).
+func TestRevokedServerIsNotDialled(t *testing.T) {
+	password := func(o *Options) { o.Password = "new" }
+	x := infoOf("X", "10.0.0.9")
+	for name, events := range map[string]func(d *driven) []event{
+		"linked": func(d *driven) []event { return []event{d.reload(password), closed{1}} },
+		"lost before": func(d *driven) []event {
+			return []event{closed{1}, d.reload(password)}
+		},
+		"dialled meanwhile": func(d *driven) []event {
+			d.expect("10.0.0.9:6222", x, 0)
+			return []event{tick{}, dialled{dial: 1, link: 2, ip: "10.0.0.9"}, d.reload(password), closed{1}}
+		},
+		"with another name of the cluster": func(d *driven) []event {
+			return []event{d.reload(func(o *Options) { o.Name, o.Password = "other", "new" }), closed{1}}
+		},
+	} {
+		d := drive(t, Options{User: "route", Password: "old"})
+		d.after(accepted{link: 1, ip: "10.0.0.9", locked: true}, greeted{1, &connect{Name: "X", User: "route", Pass: "old"}}, informed{1, x})
+		all := d.after(events(d)...)
+		if name == "linked" && (len(of[drop](all)) != 1 || of[drop](all)[0].reason != "Credentials Revoked") {
+			t.Errorf("%s: got %v", name, of[drop](all))
+		}
+		all = d.pass(5 * time.Second)
+		if dials := of[dial](all); len(dials) != 0 {
+			t.Errorf("%s: dials %v", name, dials)
+		}
+		if sent := of[send](all); len(sent) != 0 {
+			t.Errorf("%s: sends %v", name, sent)
+		}
+	}
+}
+
+// TestRevokedServerOfTheConfiguration: a reload of the password does not forget a route of the configuration.
+func TestRevokedServerOfTheConfiguration(t *testing.T) {
+	d := drive(t, Options{User: "route", Password: "old", Routes: []*url.URL{{Host: "10.0.0.9:6222"}}})
+	d.after(tick{}, dialled{dial: 1, link: 1, ip: "10.0.0.9"}, informed{1, infoOf("X", "10.0.0.9")}, closed{1})
+	d.after(accepted{link: 2, ip: "10.0.0.9", locked: true}, greeted{2, &connect{Name: "X"}}, informed{2, infoOf("X", "10.0.0.9")})
+	d.after(d.reload(func(o *Options) { o.Password = "new" }), closed{2})
+	if dials := of[dial](d.pass(5 * time.Second)); len(dials) != 1 || dials[0].addr != "10.0.0.9:6222" {
+		t.Errorf("dials %v", dials)
+	}
+}
+
+// TestRemovedRoute: a route that was removed is not dialled, unless others have told of its server (docs/adr/0009-lost-servers.md).
+func TestRemovedRoute(t *testing.T) {
+	for _, told := range []bool{false, true} {
+		d := drive(t, Options{Routes: []*url.URL{{Host: "10.0.0.9:6222"}}})
+		d.after(tick{}, dialled{dial: 1, link: 1, ip: "10.0.0.9"})
+		if told {
+			d.after(accepted{link: 2, ip: "10.0.0.8"}, informed{2, infoOf("Y", "10.0.0.8")}, informed{2, infoOf("X", "10.0.0.9")})
+		}
+		d.after(informed{1, infoOf("X", "10.0.0.9")})
+		all := d.after(d.reload(func(o *Options) { o.Routes = nil }))
+		if drops := of[drop](all); len(drops) != 1 || drops[0].reason != "Route Removed" {
+			t.Errorf("drops %v", drops)
+		}
+		d.after(closed{1})
+		if dials := of[dial](d.pass(5 * time.Second)); (len(dials) > 0) != told {
+			t.Errorf("others have told of it: %v; dials %v", told, dials)
+		}
+	}
+}
