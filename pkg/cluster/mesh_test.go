@@ -135,3 +135,28 @@ func TestRemovedRoute(t *testing.T) {
 		}
 	}
 }
+
+// TestHalfOpenLinkOfLowerID: a server that dials although it has a link by this one's knowledge makes that link show that it lives,
+// whoever had dialled it (docs/adr/0010-duplicate-links.md).
+func TestHalfOpenLinkOfLowerID(t *testing.T) {
+	for _, alive := range []bool{false, true} {
+		d := drive(t, Options{Routes: []*url.URL{{Host: "10.0.0.9:6222"}}})
+		x := infoOf("X", "10.0.0.9") // ME has the lower id
+		x.TieBreak = true
+		d.after(tick{}, dialled{dial: 1, link: 1, ip: "10.0.0.9"}, informed{1, x})
+		all := d.after(accepted{link: 2, ip: "10.0.0.9"}, informed{2, x})
+		if drops := of[drop](all); len(drops) != 1 || drops[0].link != 2 {
+			t.Errorf("drops %v", drops)
+		}
+		if pings := of[ping](all); len(pings) != 1 || pings[0].link != 1 {
+			t.Errorf("pings %v", pings)
+		}
+		if alive {
+			d.after(ponged{1})
+		}
+		drops := of[drop](d.pass(probeTime))
+		if alive != (len(drops) == 0) || !alive && drops[0] != (drop{1, "Stale Connection", "Stale Connection"}) {
+			t.Errorf("alive: %v; drops %v", alive, drops)
+		}
+	}
+}

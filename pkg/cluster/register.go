@@ -57,8 +57,9 @@ func (m *mesh) settle(l, other *link, i *info) bool {
 			m.drop(other, "", "Duplicate Route")
 			return true
 		}
-	} else if !l.waiting && !l.solicited {
-		m.probe(other) // the other server would not have dialled again for nothing
+	}
+	if !l.waiting && !l.solicited {
+		m.probe(other) // the other server would not have dialled for nothing
 	}
 	m.inherit(other, l)
 	m.say(levelDebug, l.id, "Detected duplicate remote route %q", i.ServerID)
