@@ -12,11 +12,13 @@ type dialID int
 type event interface{}
 
 type (
-	// accepted: a server has connected. locked: it must send CONNECT with the right credentials first.
+	// accepted: a server has connected. locked: it must send CONNECT with the right credentials first. options are those that
+	// counted then; nil: those of now.
 	accepted struct {
-		link   linkID
-		ip     string
-		locked bool
+		link    linkID
+		ip      string
+		locked  bool
+		options *Options
 	}
 	// resolved: the addresses ("ip:port") of a target, or why they could not be found.
 	resolved struct {

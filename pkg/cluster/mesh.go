@@ -107,7 +107,12 @@ func (m *mesh) accept(e accepted) {
 	}
 	m.links[e.link] = l
 	m.say(levelInfo, l.id, "Route connection created")
-	m.do(send{l.id, m.infoFor(l)})
+	if e.options != nil {
+		m.revise(l, e.options) // there may have been a reload since
+	}
+	if !l.dropped {
+		m.do(send{l.id, m.infoFor(l)})
+	}
 }
 
 // connected handles a server that was dialled.
@@ -266,21 +271,25 @@ func (m *mesh) configure(o *Options) {
 	if o.Name != before.Name {
 		m.name = clusterName{text: o.Name, fixed: o.Name != ""}
 	}
-	revoked := o.asksForPassword() && !o.sameCredentials(before)
-	for _, id := range m.peerIDs() {
-		l := m.peers[id]
-		switch {
-		case revoked && !l.solicited:
-			m.banish(l, "Credentials Revoked")
-		case o.Name != before.Name:
-			m.drop(l, "", "Cluster Name Conflict") // it comes back if it agrees
-		}
+	for _, id := range m.linkIDs() {
+		m.revise(m.links[id], before)
 	}
-	if revoked {
+	if o.revokes(before) {
 		m.mistrust()
 	}
 	m.follow(o)
 	m.sayAgain()
+}
+
+// revise drops a link, registered or not, that was made under other options and would not be there, or be another one, under those
+// of now. Source: docs/spec/config.md C3.
+func (m *mesh) revise(l *link, before *Options) {
+	switch o := m.options; {
+	case o.revokes(before) && !l.solicited:
+		m.banish(l, "Credentials Revoked")
+	case o.Name != before.Name:
+		m.drop(l, "", "Cluster Name Conflict") // it comes back if it agrees
+	}
 }
 
 // tellClients has clients told of what changed. Source: docs/spec/client-protocol.md §2.4.

@@ -160,3 +160,39 @@ func TestHalfOpenLinkOfLowerID(t *testing.T) {
 		}
 	}
 }
+
+// TestReloadWhileLinksAreMade: a reload of the credentials counts for servers that have not said who they are yet, and for those
+// that were in their TLS handshake meanwhile (docs/spec/config.md C3).
+func TestReloadWhileLinksAreMade(t *testing.T) {
+	protect := func(o *Options) { o.User, o.Password = "route", "new" }
+	x := infoOf("X", "10.0.0.9")
+	for name, made := range map[string]struct {
+		options Options
+		events  func(d *driven) []event
+	}{
+		"silent": {Options{}, func(d *driven) []event {
+			return []event{accepted{link: 1, options: d.options}, d.reload(protect), informed{1, x}}
+		}},
+		"with the old password": {Options{User: "route", Password: "old"}, func(d *driven) []event {
+			return []event{
+				accepted{link: 1, options: d.options, locked: true}, greeted{1, &connect{Name: "X", User: "route", Pass: "old"}}, d.reload(protect), informed{1, x},
+			}
+		}},
+		"in its handshake": {Options{}, func(d *driven) []event {
+			return []event{d.reload(protect), accepted{link: 1, options: d.options}, informed{1, x}}
+		}},
+	} {
+		d := drive(t, made.options)
+		all := d.after(made.events(d)...)
+		if drops := of[drop](all); len(drops) != 1 || drops[0].reason != "Credentials Revoked" {
+			t.Errorf("%s: drops %v", name, drops)
+		}
+		if len(d.peers) != 0 || len(of[announce](all)) != 0 {
+			t.Errorf("%s: it is a peer", name)
+		}
+	}
+	d := drive(t, Options{User: "route", Password: "old"})
+	if drops := of[drop](d.after(accepted{link: 1, options: d.options, locked: true}, d.reload(func(o *Options) { o.ConnectRetries = 3 }))); len(drops) != 0 {
+		t.Errorf("a reload of something else drops %v", drops)
+	}
+}

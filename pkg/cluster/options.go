@@ -151,9 +151,9 @@ func (o *Options) Validate() error {
 // asksForPassword reports whether servers that connect have to show one.
 func (o *Options) asksForPassword() bool { return o.User != "" || o.Password != "" }
 
-// sameCredentials reports whether other asks servers for the same.
-func (o *Options) sameCredentials(other *Options) bool {
-	return o.User == other.User && o.Password == other.Password
+// revokes reports whether servers that have shown what the options before them asked for may have to show something else.
+func (o *Options) revokes(before *Options) bool {
+	return o.asksForPassword() && (o.User != before.User || o.Password != before.Password)
 }
 
 // advertised returns the host and port that other servers are told, and whether they are not just where this one listens.

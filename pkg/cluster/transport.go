@@ -85,7 +85,7 @@ func (c *Cluster) welcome(nc net.Conn) {
 		_ = nc.Close() // the server stops
 		return
 	}
-	c.tell(accepted{link: linkID(l.ID()), ip: ip, locked: o.asksForPassword()})
+	c.tell(accepted{link: linkID(l.ID()), ip: ip, locked: o.asksForPassword(), options: o})
 	l.Serve()
 }
 
