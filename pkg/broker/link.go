@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/natsd/natsd/internal/interest"
 	"github.com/natsd/natsd/internal/permission"
 )
 
@@ -123,6 +124,18 @@ func (l *Link) Announce(d Dialect) {
 	if l.c.ended() {
 		l.c.b.leaveLinks(l.c) // it may have left before it joined
 	}
+}
+
+// AnnounceAgain tells the other server once more of all that clients here are subscribed to, after Announce. It does nothing for a
+// server of the first generation, which knows no such thing. Locks: takes the lock of the table, and c.out.mu below it.
+func (l *Link) AnnounceAgain() {
+	if l.c.route.old {
+		return
+	}
+	only := []*conn{l.c}
+	l.c.b.tell(func(w *worker) {
+		l.c.b.announcer.table.Join(func() {}, func(k interest.Key[*account], weight int) { w.announceInterest(only, k, weight) })
+	})
 }
 
 // Ping sends a PING and returns how many are not answered.

@@ -276,6 +276,10 @@ func (c *Cluster) perform(m *mesh, a action) {
 		if l := c.link(a.link); l != nil {
 			l.Announce(a.dialect)
 		}
+	case announceAgain:
+		if l := c.link(a.link); l != nil {
+			l.AnnounceAgain()
+		}
 	case ping:
 		if l := c.link(a.link); l != nil {
 			l.Ping()

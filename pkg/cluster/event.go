@@ -26,11 +26,12 @@ type (
 		addrs  []string
 		err    string
 	}
-	// dialled: an attempt has led to a link.
+	// dialled: an attempt has led to a link. options are as in accepted.
 	dialled struct {
-		dial dialID
-		link linkID
-		ip   string
+		dial    dialID
+		link    linkID
+		ip      string
+		options *Options
 	}
 	// undialled: an attempt has led to nothing.
 	undialled struct {
@@ -82,6 +83,8 @@ type (
 		link    linkID
 		dialect broker.Dialect
 	}
+	// announceAgain asks for all of the interest to be announced once more.
+	announceAgain struct{ link linkID }
 	// ping asks for a PING to be sent.
 	ping struct{ link linkID }
 	// drop asks for a link to be closed, with -ERR and a text unless that is empty.

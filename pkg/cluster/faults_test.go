@@ -106,6 +106,82 @@ func TestPermissions(t *testing.T) {
 	a.expect("RMSG $G secret.other 1", "y")
 }
 
+// TestPermissionsAreReloaded: a reload of permissions counts for servers that are linked; with wider ones, all of the interest is
+// announced anew (docs/spec/config.md B5).
+func TestPermissionsAreReloaded(t *testing.T) {
+	n := startNode(t, nil)
+	c := connectTo(t, n)
+	c.send("SUB in 1\r\nSUB open 2\r\nPING\r\n")
+	c.expect("PONG")
+	join := func(interest ...string) *client {
+		t.Helper()
+		a := n.joined(t, "A")
+		got := map[string]bool{}
+		for range interest {
+			got[a.line("RS+ $G ")] = true
+		}
+		for _, want := range interest {
+			if !got[want] {
+				t.Errorf("interest announced: %v, want %v", got, interest)
+			}
+		}
+		a.expect("PONG")
+		a.send("RS+ $G out\r\nRS+ $G open\r\nPING\r\n")
+		a.expect("PONG")
+		return a
+	}
+	reload := func(imports, exports *permission.Side) {
+		t.Helper()
+		o := n.cluster.Options()
+		o.Imports, o.Exports = imports, exports
+		if err := n.cluster.Reload(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := join("RS+ $G in", "RS+ $G open")
+	reload(&permission.Side{Open: true, Deny: []string{"in"}}, &permission.Side{Open: true, Deny: []string{"out"}})
+	a.gone()
+	a = join("RS+ $G open")
+	c.send("PUB out 1\r\nx\r\nPUB open 1\r\ny\r\n")
+	c.expect("MSG open 2 1", "y")
+	a.expect("RMSG $G open 1", "y")
+	reload(nil, nil)
+	a.gone()
+	a = join("RS+ $G in", "RS+ $G open")
+	c.send("PUB out 1\r\nx\r\n")
+	a.expect("RMSG $G out 1", "x")
+}
+
+// TestExportOfPeerChanges: a server that exports something else, and says so in INFO, gets all of the interest once more, and from
+// then on each change once (docs/spec/route-protocol.md §3.1).
+func TestExportOfPeerChanges(t *testing.T) {
+	n := startNode(t, nil)
+	a := n.joined(t, "A")
+	a.expect("PONG")
+	c := connectTo(t, n)
+	c.send("SUB foo 1\r\nPING\r\n")
+	c.expect("PONG")
+	a.expect("RS+ $G foo")
+	again := func(export string) {
+		a.send(fmt.Sprintf("INFO {\"server_id\":\"A\",\"server_name\":\"A\",\"proto\":2,\"headers\":true,\"host\":\"127.0.0.1\",\"port\":1%s} \r\nPING\r\n", export))
+	}
+	again("")
+	a.expect("PONG") // nothing has changed
+	for _, export := range []string{`,"export":{"allow":["foo"]}`, `,"export":{"allow":["foo","bar"]}`, ""} {
+		again(export)
+		got := map[string]bool{}
+		for range 2 { // the interest may wait, so that it is not sent too often
+			got[a.line("")] = true
+		}
+		if !got["RS+ $G foo"] || !got["PONG"] {
+			t.Errorf("export %s: got %v", export, got)
+		}
+	}
+	c.send("SUB bar 2\r\nUNSUB 2\r\nPING\r\n")
+	c.expect("PONG")
+	a.expect("RS+ $G bar", "RS- $G bar")
+}
+
 // TestEveryAddress: each address of a name is tried, those that are found later too, and this server is left out.
 func TestEveryAddress(t *testing.T) {
 	a, b := startNode(t, nil), startNode(t, nil)

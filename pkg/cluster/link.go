@@ -27,6 +27,8 @@ type link struct {
 
 	deadline time.Time // for INFO or CONNECT; zero: none
 	nextPing time.Time
+	toldAll  time.Time // when all of the interest here was announced last
+	tellAll  time.Time // when it is to be announced once more; zero: not
 	pings    int       // not answered
 	probe    time.Time // for a PONG, see settle; zero: none
 }

@@ -13,6 +13,7 @@ const (
 	helloWait    = 250 * time.Millisecond // for the INFO of the server that was dialled, before CONNECT is sent
 	registerTime = 10 * time.Second       // for a link to say who it is
 	probeTime    = time.Second            // for an old link to show that it lives, when the same server connects anew
+	tellAllTime  = time.Second            // between announcements of all interest to one server, which it can ask for
 )
 
 // self is who this server is.
@@ -128,6 +129,9 @@ func (m *mesh) connected(e dialled) {
 	}
 	t.link, l.addr, l.explicit = e.link, t.trying, t.explicit
 	t.dialling = false
+	if e.options != nil {
+		m.revise(l, e.options) // as in accept
+	}
 }
 
 // introduce sends CONNECT and INFO to a server that was dialled. Source: docs/spec/route-protocol.md §1 (6), (7).
@@ -289,6 +293,8 @@ func (m *mesh) revise(l *link, before *Options) {
 		m.banish(l, "Credentials Revoked")
 	case o.Name != before.Name:
 		m.drop(l, "", "Cluster Name Conflict") // it comes back if it agrees
+	case !o.samePermissions(before):
+		m.drop(l, "", "Route Permissions Changed") // it comes back, and both ends announce all of their interest
 	}
 }
 

@@ -1,9 +1,12 @@
 package cluster
 
 import (
+	"maps"
 	"net/url"
 	"testing"
 	"time"
+
+	"github.com/natsd/natsd/internal/permission"
 )
 
 // driven is a mesh under test, called ME, and its clock.
@@ -194,5 +197,36 @@ func TestReloadWhileLinksAreMade(t *testing.T) {
 	d := drive(t, Options{User: "route", Password: "old"})
 	if drops := of[drop](d.after(accepted{link: 1, options: d.options, locked: true}, d.reload(func(o *Options) { o.ConnectRetries = 3 }))); len(drops) != 0 {
 		t.Errorf("a reload of something else drops %v", drops)
+	}
+}
+
+// TestReloadOfPermissions: links that were made under other permissions are made anew, and their servers are looked for
+// (docs/spec/config.md B5).
+func TestReloadOfPermissions(t *testing.T) {
+	deny := func(o *Options) { o.Exports = &permission.Side{Open: true, Deny: []string{"secret"}} }
+	d := drive(t, Options{Routes: []*url.URL{{Host: "10.0.0.9:6222"}, {Host: "10.0.0.7:6222"}}})
+	before := d.options
+	d.after(tick{}, dialled{dial: 2, link: 1, ip: "10.0.0.9", options: before}, informed{1, infoOf("X", "10.0.0.9")})
+	d.after(accepted{link: 2, ip: "10.0.0.8", options: before}, informed{2, infoOf("Y", "10.0.0.8")}, accepted{link: 3, options: before})
+	all := d.after(d.reload(deny))
+	all = append(all, d.after(dialled{dial: 1, link: 4, ip: "10.0.0.7", options: before}, accepted{link: 5, options: before})...)
+	dropped := map[linkID]bool{}
+	for _, a := range of[drop](all) {
+		dropped[a.link] = a.reason == "Route Permissions Changed"
+	}
+	if want := map[linkID]bool{1: true, 2: true, 3: true, 4: true, 5: true}; !maps.Equal(dropped, want) {
+		t.Errorf("dropped: %v", dropped)
+	}
+	d.after(closed{1}, closed{2}, closed{3}, closed{4}, closed{5})
+	dialled := map[string]bool{}
+	for _, a := range of[dial](d.pass(2 * time.Second)) {
+		dialled[a.addr] = true
+	}
+	if want := map[string]bool{"10.0.0.7:6222": true, "10.0.0.8:6222": true, "10.0.0.9:6222": true}; !maps.Equal(dialled, want) {
+		t.Errorf("dialled: %v", dialled)
+	}
+	d.after(accepted{link: 6, options: d.options})
+	if drops := of[drop](d.after(d.reload(deny))); len(drops) != 0 {
+		t.Errorf("the same permissions drop %v", drops)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -154,6 +155,18 @@ func (o *Options) asksForPassword() bool { return o.User != "" || o.Password != 
 // revokes reports whether servers that have shown what the options before them asked for may have to show something else.
 func (o *Options) revokes(before *Options) bool {
 	return o.asksForPassword() && (o.User != before.User || o.Password != before.Password)
+}
+
+// samePermissions reports whether links may carry the same under o and other.
+func (o *Options) samePermissions(other *Options) bool {
+	return sameSide(o.Imports, other.Imports) && sameSide(o.Exports, other.Exports)
+}
+
+func sameSide(a, b *permission.Side) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Open == b.Open && slices.Equal(a.Allow, b.Allow) && slices.Equal(a.Deny, b.Deny)
 }
 
 // advertised returns the host and port that other servers are told, and whether they are not just where this one listens.

@@ -1,6 +1,9 @@
 package cluster
 
-import "time"
+import (
+	"bytes"
+	"time"
+)
 
 // register makes l, whose first INFO came, the route to its server; or drops it, if there is a better one.
 // Source: docs/spec/route-protocol.md §1 (8), §2.10.
@@ -36,6 +39,7 @@ func (m *mesh) register(l *link, i *info) {
 	m.peers[i.ServerID] = l
 	m.met = true
 	m.do(announce{l.id, dialectOf(i)})
+	l.toldAll = m.now
 	m.say(levelDebug, l.id, "Route sent local subscriptions")
 	m.forget(l)
 	m.gossip(l)
@@ -87,10 +91,14 @@ func (m *mesh) probe(l *link) {
 	}
 }
 
-// update handles a later INFO of a peer.
+// update handles a later INFO of a peer. If it exports something else from now on, it has forgotten interest that it needs.
+// Source: docs/spec/route-protocol.md §3.1.
 func (m *mesh) update(l *link, i *info) {
 	ldm := i.LameDuck && !l.info.LameDuck
 	i.Proto = l.info.Proto // it is spoken to as before
+	if !i.old() && !bytes.Equal(i.raw["export"], l.info.raw["export"]) {
+		l.tellAll = later(m.now, l.toldAll.Add(tellAllTime))
+	}
 	l.info = i
 	if ldm {
 		m.say(levelInfo, l.id, "Server %q is going down", i.ServerID)

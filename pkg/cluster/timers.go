@@ -47,6 +47,10 @@ func (m *mesh) actOn(l *link) {
 		m.drop(l, "Stale Connection", "Stale Connection")
 		return
 	}
+	if past(l.tellAll, m.now) {
+		l.tellAll, l.toldAll = time.Time{}, m.now
+		m.do(announceAgain{l.id})
+	}
 	if l.peer() && !m.now.Before(l.nextPing) {
 		if l.pings++; l.pings > m.options.PingMax {
 			m.say(levelDebug, l.id, "Stale Client Connection - Closing")
@@ -72,6 +76,7 @@ func (m *mesh) next() time.Time {
 		}
 		consider(l.deadline)
 		consider(l.probe)
+		consider(l.tellAll)
 		if l.peer() {
 			consider(l.nextPing)
 		}

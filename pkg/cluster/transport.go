@@ -117,13 +117,13 @@ func byFamily(hosts []string) []string {
 // dial connects to another server.
 func (c *Cluster) dial(a dial) {
 	defer c.tasks.Done()
-	o := c.options.Load()
 	select {
 	case c.dials <- struct{}{}:
 		defer func() { <-c.dials }()
 	case <-c.ctx.Done():
 		return
 	}
+	o := c.options.Load() // there may have been a reload while others were dialled
 	fail := func(err error) { c.tell(undialled{dial: a.dial, err: err.Error()}) }
 	dialer := net.Dialer{Timeout: dialTime, KeepAlive: keepAlive}
 	nc, err := dialer.DialContext(c.ctx, "tcp", a.addr)
@@ -143,7 +143,7 @@ func (c *Cluster) dial(a dial) {
 		fail(err)
 		return
 	}
-	c.tell(dialled{dial: a.dial, link: linkID(l.ID()), ip: ip})
+	c.tell(dialled{dial: a.dial, link: linkID(l.ID()), ip: ip, options: o})
 	l.Serve()
 }
 
