@@ -182,6 +182,44 @@ func TestExportOfPeerChanges(t *testing.T) {
 	a.expect("RS+ $G bar", "RS- $G bar")
 }
 
+// TestLongInfoIsNotPassedOn: other servers are told of one with a long INFO in a line that they accept, or not at all
+// (docs/spec/route-protocol.md §2.8).
+func TestLongInfoIsNotPassedOn(t *testing.T) {
+	n := startNode(t, nil)
+	register := func(id string, proto int, more string) *client {
+		c := n.route(t)
+		c.send(fmt.Sprintf("CONNECT {\"name\":%q}\r\nINFO {\"server_id\":%q,\"proto\":%d,\"host\":\"127.0.0.1\",\"port\":1%s} \r\nPING\r\n", id, id, proto, more))
+		for c.line("") != "PONG" {
+		}
+		return c
+	}
+	others := map[int]*client{2: register("NEW", 2, ""), 0: register("OLD", 0, "")}
+	for _, test := range []struct {
+		proto, most int
+		more        string
+		want        string // in what others are told; empty: they are told nothing
+	}{
+		{2, 8 << 10, `,"extra":"a<b"`, `"extra":"a<b"`},
+		{2, 8 << 10, `,"extra":"` + strings.Repeat("<", 60_000) + `"`, `"port":1`},
+		{2, 8 << 10, `,"server_name":"` + strings.Repeat("<", 60_000) + `"`, ""},
+		{0, 1023, `,"extra":"` + strings.Repeat("x", 500) + `"`, `"extra":"x`},
+		{0, 1023, `,"extra":"` + strings.Repeat("x", 1000) + `"`, `"port":1`},
+		{0, 1023, `,"version":"` + strings.Repeat("x", 1000) + `"`, ""},
+	} {
+		x, other := register("X", test.proto, test.more), others[test.proto]
+		other.send("PING\r\n")
+		if test.want != "" {
+			line := other.line("INFO {")
+			if len(line)+2 > test.most || !strings.Contains(line, test.want) || !strings.Contains(line, `"ip":"nats-route://127.0.0.1:1/"`) {
+				t.Errorf("proto %d, %.20s: others are told %d bytes: %.200s", test.proto, test.more, len(line), line)
+			}
+		}
+		other.expect("PONG")
+		_ = x.conn.Close()
+		eventually(t, "it has gone", func() bool { return len(n.cluster.Snapshot().Routes) == len(others) })
+	}
+}
+
 // TestEveryAddress: each address of a name is tried, those that are found later too, and this server is left out.
 func TestEveryAddress(t *testing.T) {
 	a, b := startNode(t, nil), startNode(t, nil)

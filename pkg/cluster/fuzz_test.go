@@ -33,7 +33,15 @@ func FuzzInfo(f *testing.F) {
 				t.Fatalf("clients would be told %q", u)
 			}
 		}
-		line := i.forwarded(ip, 0)
+		if line := i.forwarded(ip, 0); len(line) > maxForwarded || i.old() && len(line) > maxForwardedOld {
+			t.Fatalf("%q is passed on in %d bytes", text, len(line))
+		}
+		for _, line := range []string{i.condensed().passedOn(ip, 0), i.forwarded(ip, 0)} {
+			if again, err := parseInfo(bytes.TrimSpace([]byte(strings.TrimPrefix(line, "INFO ")))); line != "" && (err != nil || again.ServerID != i.ServerID) {
+				t.Fatalf("%q is passed on as %q: %v", text, line, err)
+			}
+		}
+		line := i.passedOn(ip, 0)
 		var p wire.Parser
 		if op, n, err := p.NextRoute([]byte(line)); len(line) < wire.MaxRouteLine && (op != wire.OpInfo || n != len(line) || err != nil) {
 			t.Fatalf("%q is passed on as %q: %v %d %v", text, line, op, n, err)

@@ -15,6 +15,10 @@ func (m *mesh) gossip(l *link) {
 		return
 	}
 	line := l.info.forwarded(l.ip, 0)
+	if line == "" {
+		m.say(levelError, l.id, "Not telling other servers of %q: its INFO is longer than they may accept; list it in their routes", l.info.ServerID)
+		return
+	}
 	for _, id := range m.peerIDs() {
 		if other := m.peers[id]; other != l && !other.dropped && other.info.old() == l.info.old() {
 			m.do(send{other.id, line})

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -119,9 +120,40 @@ func (i *info) address() string {
 	return hostPort(u)
 }
 
-// forwarded returns the line that tells others of the server, which was seen at ip. Keys that are not known here are
-// passed on. Source: docs/spec/route-protocol.md §2.8, §3.8.
+// Bounds of a line that tells others of a server. They close their route to this one if it is longer than they accept.
+// Source: docs/spec/route-protocol.md §1 (10), §2.8.
+const (
+	maxForwarded    = 8 << 10
+	maxForwardedOld = 1023 // to the first generation
+)
+
+// forwarded returns the line that tells others of the server, which was seen at ip, or "" if its INFO is too long even without
+// what they can do without.
 func (i *info) forwarded(ip string, mode int) string {
+	most := maxForwarded
+	if i.old() {
+		most = maxForwardedOld
+	}
+	line := i.passedOn(ip, mode)
+	if len(line) > most {
+		line = i.condensed().passedOn(ip, mode)
+	}
+	if len(line) > most {
+		return ""
+	}
+	return line
+}
+
+// condensed returns i with nothing but the keys that are known here, and without what only the server itself is asked for.
+func (i *info) condensed() *info {
+	short := *i
+	short.ConnectURLs, short.raw = nil, nil
+	_ = json.Unmarshal(rawText(&short), &short.raw) // it was rendered just now
+	return &short
+}
+
+// passedOn is forwarded without a bound. Keys that are not known here are passed on. Source: docs/spec/route-protocol.md §2.8, §3.8.
+func (i *info) passedOn(ip string, mode int) string {
 	fields := make(map[string]json.RawMessage, len(i.raw)+1)
 	for key, value := range i.raw {
 		fields[key] = value
@@ -137,13 +169,15 @@ func (i *info) forwarded(ip string, mode int) string {
 	return "INFO " + string(rawText(fields)) + "\r\n"
 }
 
-// rawText renders v, which can always be rendered.
+// rawText renders v, which can always be rendered. It is for no page: characters of HTML stay what they are, one byte each.
 func rawText(v any) json.RawMessage {
-	text, err := json.Marshal(v)
-	if err != nil {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
 		panic("cluster: text and numbers cannot be rendered: " + err.Error())
 	}
-	return text
+	return bytes.TrimSuffix(text.Bytes(), []byte("\n"))
 }
 
 // ownInfo returns the INFO of a server without what depends on the link.
