@@ -230,3 +230,25 @@ func TestReloadOfPermissions(t *testing.T) {
 		t.Errorf("the same permissions drop %v", drops)
 	}
 }
+
+// TestLameDuckIsNotLookedFor: a server that has said that it goes down is missed only where the configuration has it
+// (docs/adr/0009-lost-servers.md).
+func TestLameDuckIsNotLookedFor(t *testing.T) {
+	for _, configured := range []bool{false, true} {
+		d := drive(t, Options{})
+		d.after(accepted{link: 1, ip: "10.0.0.8"}, informed{1, infoOf("Y", "10.0.0.8")})
+		if configured {
+			d.after(d.reload(func(o *Options) { o.Routes = []*url.URL{{Host: "10.0.0.9:6222"}} }))
+		}
+		d.after(informed{1, infoOf("X", "10.0.0.9")}, dialled{dial: 1, link: 2, ip: "10.0.0.9"}, informed{2, infoOf("X", "10.0.0.9")})
+		down := infoOf("X", "10.0.0.9")
+		down.LameDuck = true
+		all := append(d.after(informed{2, down}, closed{2}), d.pass(10*time.Second)...)
+		if dials := of[dial](all); (len(dials) > 0) != configured {
+			t.Errorf("configured: %v; dials %v", configured, dials)
+		}
+		if missing := d.missing(); (len(missing) > 0) != configured {
+			t.Errorf("configured: %v; missing %+v", configured, missing)
+		}
+	}
+}

@@ -374,7 +374,7 @@ func (m *mesh) lost(l *link) {
 	if l.replaced {
 		return
 	}
-	if l.banished {
+	if l.banished || l.info.LameDuck {
 		m.disregard(l)
 	}
 	id, known := l.info.ServerID, false
