@@ -252,3 +252,35 @@ func TestLameDuckIsNotLookedFor(t *testing.T) {
 		}
 	}
 }
+
+// TestNameIsNotFoundAgain: a server that is linked stays so when its name cannot be looked up any more, and nobody is missing.
+func TestNameIsNotFoundAgain(t *testing.T) {
+	d := drive(t, Options{Routes: []*url.URL{{Host: "h:6222"}}})
+	d.after(tick{}, resolved{target: "h:6222", addrs: []string{"10.0.0.9:6222"}}, dialled{dial: 1, link: 1, ip: "10.0.0.9"}, informed{1, infoOf("X", "10.0.0.9")})
+	for range 2 {
+		all := d.pass(lookAgainTime)
+		for len(of[resolve](all)) == 0 {
+			all = d.pass(time.Second)
+			d.after(ponged{1})
+		}
+		all = d.after(resolved{target: "h:6222", err: "no such host"})
+		if missing := d.missing(); len(missing) != 0 {
+			t.Errorf("missing: %+v", missing)
+		}
+		for _, s := range of[say](all) {
+			if s.level != levelDebug {
+				t.Errorf("logged: %s", s.text)
+			}
+		}
+		if next := d.targets["h:6222"].retryAt.Sub(d.clock); next < lookAgainTime {
+			t.Errorf("the name is looked up again after %v", next)
+		}
+	}
+	all := append(d.after(closed{1}), d.pass(2*time.Second)...)
+	if resolves := of[resolve](all); len(resolves) != 1 {
+		t.Errorf("after it was lost its name is looked up %d times", len(resolves))
+	}
+	if dials := of[dial](d.after(resolved{target: "h:6222", addrs: []string{"10.0.0.10:6222"}})); len(dials) != 1 {
+		t.Errorf("dials %v", dials)
+	}
+}

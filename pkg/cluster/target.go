@@ -229,13 +229,18 @@ func (m *mesh) begin(t *target) {
 	m.do(resolve{t.key, t.host, t.port})
 }
 
-// resolved handles the addresses of a target.
+// resolved handles the addresses of a target. What was found before counts if none can be looked up now.
 func (m *mesh) resolved(e resolved) {
 	t := m.targets[e.target]
 	if t == nil || !t.resolving {
 		return
 	}
 	t.resolving = false
+	if e.err != "" && m.satisfied(t) {
+		m.say(levelDebug, 0, "Cannot look up %s again, its route stays: %s", t.host, e.err)
+		m.proceed(t)
+		return
+	}
 	t.lastErr = e.err
 	t.queue = e.addrs
 	for addr := range t.servers {
