@@ -38,6 +38,7 @@ type Cluster struct {
 	events chan request
 	done   chan struct{}  // closed when run has ended
 	dials  chan struct{}  // holds one for each attempt under way
+	guests chan struct{}  // holds one for each connection that was accepted and is no route yet
 	tasks  sync.WaitGroup // goroutines but run
 
 	mu struct { // guards everything inside it
@@ -45,6 +46,7 @@ type Cluster struct {
 		started  bool
 		listener net.Listener
 		links    map[linkID]*broker.Link // that are not closed
+		guests   map[linkID]bool         // of them, those that have a place in Cluster.guests
 	}
 }
 
@@ -61,10 +63,10 @@ func New(b *broker.Broker, o Options) (*Cluster, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	c := &Cluster{broker: b, passwords: password.NewVerifier(1), events: make(chan request), done: make(chan struct{}), dials: make(chan struct{}, maxDials)}
+	c := &Cluster{broker: b, passwords: password.NewVerifier(1), events: make(chan request), done: make(chan struct{}), dials: make(chan struct{}, maxDials), guests: make(chan struct{}, maxGuests)}
 	c.options.Store(o.withDefaults())
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	c.mu.links = make(map[linkID]*broker.Link)
+	c.mu.links, c.mu.guests = make(map[linkID]*broker.Link), make(map[linkID]bool)
 	return c, nil
 }
 
@@ -276,6 +278,7 @@ func (c *Cluster) perform(m *mesh, a action) {
 		if l := c.link(a.link); l != nil {
 			l.Announce(a.dialect)
 		}
+		c.leave(a.link) // it is registered
 	case announceAgain:
 		if l := c.link(a.link); l != nil {
 			l.AnnounceAgain()

@@ -37,6 +37,12 @@ func startNode(t *testing.T, change func(*Options), routes ...*node) *node {
 // startNodeWith is startNode for a broker with options.
 func startNodeWith(t *testing.T, o broker.Options, change func(*Options), routes ...*node) *node {
 	t.Helper()
+	return startPrepared(t, o, change, func(*Cluster) {}, routes...)
+}
+
+// startPrepared is startNodeWith for a cluster that is changed before it starts.
+func startPrepared(t *testing.T, o broker.Options, change func(*Options), prepare func(*Cluster), routes ...*node) *node {
+	t.Helper()
 	if _, known := checked.LoadOrStore(t, true); !known {
 		testutil.CheckLeaks(t)
 	}
@@ -57,6 +63,7 @@ func startNodeWith(t *testing.T, o broker.Options, change func(*Options), routes
 	}
 	n.broker = b
 	if n.cluster, err = New(b, n.options); err == nil {
+		prepare(n.cluster)
 		err = n.cluster.Start()
 	}
 	if err != nil {

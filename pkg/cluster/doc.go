@@ -22,7 +22,7 @@
 //
 //	Cluster.run         one; ends with Shutdown
 //	Cluster.acceptLoop  one; ends when the listener is closed
-//	Cluster.greet       one per accepted connection with TLS, until the handshake is over
+//	Cluster.welcome     one per accepted connection, until its TLS handshake is over
 //	Cluster.dial        one per attempt, and Cluster.resolve; they end after the time an attempt may take
 //
 // # Glossary

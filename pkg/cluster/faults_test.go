@@ -220,6 +220,47 @@ func TestLongInfoIsNotPassedOn(t *testing.T) {
 	}
 }
 
+// TestGuestsAreBounded: connections that do not say who they are take so many places and no more. Routes take none, and links that
+// this server makes do not wait for one. A place is free again when its connection is registered, or closed.
+func TestGuestsAreBounded(t *testing.T) {
+	const most = 2
+	n := startPrepared(t, broker.Options{}, nil, func(c *Cluster) { c.guests = make(chan struct{}, most) })
+	links := func() (links int) {
+		n.cluster.ask(request{do: func(m *mesh) { links = len(m.links) }})
+		return links
+	}
+	a := n.joined(t, "A")
+	a.expect("PONG")
+	idle := [most]*client{n.route(t), n.route(t)}
+	for range 10 {
+		if got := dialTo(t, n.cluster.Addr().String()).gone(); got != "" {
+			t.Errorf("one too many gets %q", got)
+		}
+	}
+	if got := links(); got != 1+most {
+		t.Errorf("%d links", got)
+	}
+	a.send("PING\r\n")
+	a.expect("PONG")
+	b := startNode(t, nil)
+	o := n.cluster.Options()
+	o.Routes = []*url.URL{b.url()}
+	if err := n.cluster.Reload(o); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a route that this server makes", func() bool { return len(n.cluster.Snapshot().Routes) == 2 })
+	_ = idle[0].conn.Close()
+	eventually(t, "a place", func() bool { return links() == 2+most-1 && len(n.cluster.guests) == most-1 })
+	for i := range 3 * most {
+		n.joined(t, fmt.Sprintf("R%d", i)).expect("PONG")
+	}
+	if got := len(n.cluster.guests); got != 1 {
+		t.Errorf("%d places are taken", got)
+	}
+	_ = idle[1].conn.Close()
+	eventually(t, "all places", func() bool { return len(n.cluster.guests) == 0 })
+}
+
 // TestEveryAddress: each address of a name is tried, those that are found later too, and this server is left out.
 func TestEveryAddress(t *testing.T) {
 	a, b := startNode(t, nil), startNode(t, nil)

@@ -25,8 +25,8 @@ const (
 	keepAlive   = 15 * time.Second       // of TCP; PINGs find dead peers where it is off
 )
 
-// maxGreeting is the most connections that may be in a TLS handshake, or not registered, at a time. More are turned away.
-const maxGreeting = 256
+// maxGuests is the most accepted connections that may be in a TLS handshake, or not registered, at a time. More are turned away.
+const maxGuests = 256
 
 // maxDials is the most attempts to connect at a time. Others wait.
 const maxDials = 64
@@ -41,7 +41,6 @@ func listen(host string, port int) (net.Listener, error) {
 // Stop: Shutdown, by closing the listener. Wait: Wait, for c.tasks.
 func (c *Cluster) acceptLoop(listener net.Listener) {
 	defer c.tasks.Done()
-	greeting := make(chan struct{}, maxGreeting)
 	for {
 		nc, err := listener.Accept()
 		switch {
@@ -58,12 +57,13 @@ func (c *Cluster) acceptLoop(listener net.Listener) {
 			continue
 		}
 		select {
-		case greeting <- struct{}{}:
+		case c.guests <- struct{}{}:
 			c.tasks.Add(1)
 			go func() {
 				defer c.tasks.Done()
-				defer func() { <-greeting }()
-				c.welcome(nc)
+				if !c.welcome(nc) {
+					<-c.guests
+				}
 			}()
 		default:
 			_ = nc.Close() // whoever floods the port gets no answer
@@ -71,22 +71,34 @@ func (c *Cluster) acceptLoop(listener net.Listener) {
 	}
 }
 
-// welcome serves a server that has connected.
-func (c *Cluster) welcome(nc net.Conn) {
+// welcome serves a server that has connected, and reports whether it is a guest from now on, until leave.
+func (c *Cluster) welcome(nc net.Conn) bool {
 	o := c.options.Load()
 	ip := ipOf(nc.RemoteAddr())
 	nc, err := c.secure(nc, o, "", false)
 	if err != nil {
 		o.Logger.Error().Msgf("%s - TLS route handshake error: %v", ip, err)
-		return
+		return false
 	}
-	l, err := c.attach(nc, o, o.asksForPassword())
+	l, err := c.attach(nc, o, true)
 	if err != nil {
 		_ = nc.Close() // the server stops
-		return
+		return false
 	}
 	c.tell(accepted{link: linkID(l.ID()), ip: ip, locked: o.asksForPassword(), options: o})
 	l.Serve()
+	return true
+}
+
+// leave gives the place of an accepted link to another one, if it has it still: it is registered, or has closed.
+func (c *Cluster) leave(id linkID) {
+	c.mu.Lock()
+	guest := c.mu.guests[id]
+	delete(c.mu.guests, id)
+	c.mu.Unlock()
+	if guest {
+		<-c.guests
+	}
 }
 
 // resolve finds the addresses of a target.
@@ -194,15 +206,20 @@ func (t *TLSOptions) pinned(s tls.ConnectionState) bool {
 	return slices.Contains(t.PinnedKeys, hex.EncodeToString(sum[:]))
 }
 
-// attach makes nc a link of the broker.
-func (c *Cluster) attach(nc net.Conn, o *Options, locked bool) (*broker.Link, error) {
+// attach makes nc a link of the broker. A guest was accepted, and has a place in c.guests.
+func (c *Cluster) attach(nc net.Conn, o *Options, guest bool) (*broker.Link, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l, err := c.broker.Attach(nc, handler{c}, broker.LinkOptions{Locked: locked, Imports: o.imports(), Exports: o.exports(), WriteDeadline: o.WriteDeadline})
+	l, err := c.broker.Attach(nc, handler{c}, broker.LinkOptions{
+		Locked: guest && o.asksForPassword(), Imports: o.imports(), Exports: o.exports(), WriteDeadline: o.WriteDeadline,
+	})
 	if err != nil {
 		return nil, err
 	}
 	c.mu.links[linkID(l.ID())] = l
+	if guest {
+		c.mu.guests[linkID(l.ID())] = true
+	}
 	return l, nil
 }
 
@@ -277,4 +294,5 @@ func (h handler) Closed(l *broker.Link, _ string) {
 	delete(h.c.mu.links, id)
 	h.c.mu.Unlock()
 	h.c.tell(closed{id})
+	h.c.leave(id) // the mesh has forgotten it
 }
