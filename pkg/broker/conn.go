@@ -41,7 +41,7 @@ type conn struct {
 	serving    atomic.Uint32
 	ending     atomic.Pointer[closeReason] // why it closes; nil: it does not
 	received   struct{ messages, bytes atomic.Int64 }
-	introduced atomic.Bool           // it has said CONNECT, and was let in
+	introduced atomic.Bool           // it has said who it is, and was let in
 	about      atomic.Pointer[about] // nil: CONNECT has said nothing. Stored by the serving goroutine
 	startAt    int64                 // see Broker.clock; set by newConn, never written again
 	activeAt   atomic.Int64          // likewise, of the last input that counts as activity
@@ -255,7 +255,7 @@ func (c *conn) debugf(format string, args ...any) {
 
 // errorf logs a fault of the client. Of strangers, only so many a second.
 func (c *conn) errorf(format string, args ...any) {
-	if c.stranger() && !c.b.noise.allow(c.b.clock()) {
+	if c.muted() {
 		return
 	}
 	c.log(zerolog.ErrorLevel).Msg(fmt.Sprintf(format, args...))

@@ -77,7 +77,7 @@ func (c *conn) refuse(w *worker, err error) {
 
 // logBadInput logs a fault in the input and the beginning of it.
 func (c *conn) logBadInput(w *worker, err error) {
-	if c.stranger() && !c.b.noise.allow(c.b.clock()) {
+	if c.muted() {
 		return
 	}
 	const shown = 32 // bytes, docs/spec/client-protocol.md §4.3

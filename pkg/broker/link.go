@@ -39,6 +39,9 @@ type LinkHandler interface {
 type LinkOptions struct {
 	// Locked links take nothing but CONNECT until a handler has accepted one.
 	Locked bool
+	// Stranger says that the other server has connected, and may be none: until Announce, only so many lines about such links and
+	// about clients that have not logged in are logged.
+	Stranger bool
 	// Imports and Exports limit the interest that is announced and accepted. Their subscribe side counts; nil: no limit.
 	Imports, Exports *permission.Set
 	// MaxInterest is the most subjects that the other server's interest is kept of; 0: DefaultMaxInterest.
@@ -73,6 +76,7 @@ func (b *Broker) Attach(nc net.Conn, h LinkHandler, o LinkOptions) (*Link, error
 	c.route = &route{link: l, handler: h, imports: o.Imports, exports: o.Exports, most: most, open: !o.Locked, writeDeadline: o.WriteDeadline}
 	c.route.interest.mu.byKey = make(map[string]*remoteInterest)
 	c.in.rooted = true
+	c.introduced.Store(!o.Stranger)
 	c.many.Store(true) // whatever it has: a message goes there once, see run.classify
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -118,6 +122,7 @@ func withoutPassword(lines string) string {
 
 // Announce tells the other server what clients here are subscribed to, now and from now on. It must be called once.
 func (l *Link) Announce(d Dialect) {
+	l.c.introduced.Store(true)
 	l.c.headers.Store(d.Headers && !d.V1)
 	l.c.route.old = d.V1
 	l.c.b.announcer.join(l.c)
@@ -164,7 +169,11 @@ func (l *Link) Debugf(format string, args ...any) {
 }
 
 // Noticef is Debugf for what an operator should know.
-func (l *Link) Noticef(format string, args ...any) { l.c.noticef(format, args...) }
+func (l *Link) Noticef(format string, args ...any) {
+	if !l.c.muted() {
+		l.c.noticef(format, args...)
+	}
+}
 
 // Errorf is Debugf for faults.
 func (l *Link) Errorf(format string, args ...any) { l.c.errorf(format, args...) }

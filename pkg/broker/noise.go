@@ -57,7 +57,16 @@ func (b *Broker) reportNoise() {
 // NoiseDropped returns how many lines about connections that did not log in were left out of the log so far.
 func (b *Broker) NoiseDropped() int64 { return b.noise.dropped.Load() }
 
-// stranger reports whether c has not said CONNECT, or was not let in.
-func (c *conn) stranger() bool {
-	return c.route == nil && !c.introduced.Load()
+// Strangerf logs a fault of a connection that the broker does not know of, such as one in a TLS handshake of a route. Of these and
+// other lines about strangers, only so many a second are logged.
+func (b *Broker) Strangerf(format string, args ...any) {
+	if b.noise.allow(b.clock()) {
+		b.live.Load().Logger.Error().Msgf(format, args...)
+	}
 }
+
+// stranger reports whether c has not said who it is, or was not let in.
+func (c *conn) stranger() bool { return !c.introduced.Load() }
+
+// muted reports whether a line about c is left out of the log, and counts it then.
+func (c *conn) muted() bool { return c.stranger() && !c.b.noise.allow(c.b.clock()) }

@@ -288,7 +288,9 @@ func (c *conn) cleanUpRoute() {
 	c.b.forget(c)
 	reason := *c.ending.Load()
 	c.b.countClosed(reason)
-	c.log(zerolog.InfoLevel).Msg("Router connection closed: " + string(reason))
+	if !c.muted() {
+		c.log(zerolog.InfoLevel).Msg("Router connection closed: " + string(reason))
+	}
 	c.route.handler.Closed(c.route.link, string(reason))
 }
 

@@ -8,12 +8,14 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/natsd/natsd/internal/permission"
 	"github.com/natsd/natsd/internal/testutil/certs"
 	"github.com/natsd/natsd/pkg/broker"
+	"github.com/rs/zerolog"
 )
 
 // TestInterestIsBounded: what one route announces again and again takes the memory of once, and what it takes back none.
@@ -259,6 +261,55 @@ func TestGuestsAreBounded(t *testing.T) {
 	}
 	_ = idle[1].conn.Close()
 	eventually(t, "all places", func() bool { return len(n.cluster.guests) == 0 })
+}
+
+// lines is a log.
+type lines struct {
+	mu struct {
+		sync.Mutex
+		text strings.Builder
+	}
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.text.Write(p)
+}
+
+// count returns how many lines hold text.
+func (l *lines) count(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.mu.text.String(), text)
+}
+
+// TestNoiseOfGuests: connections to the route port that do not say who they are do not fill the log; what becomes of routes is all
+// there.
+func TestNoiseOfGuests(t *testing.T) {
+	var log lines
+	logger := zerolog.New(&log).Level(zerolog.InfoLevel)
+	n := startNodeWith(t, broker.Options{Logger: logger}, func(o *Options) { o.Logger = logger })
+	const guests = 300
+	for range guests {
+		c := n.route(t)
+		c.send("GET / HTTP/1.1\r\n\r\n")
+		c.gone()
+		_ = c.conn.Close()
+		eventually(t, "its place is free", func() bool { return len(n.cluster.guests) == 0 })
+	}
+	logged := func() int {
+		return log.count("Route connection created") + log.count("Router connection closed") + log.count("Error reading from client")
+	}
+	eventually(t, "each line is logged or counted", func() bool { return logged()+int(n.broker.NoiseDropped()) == 3*guests })
+	if logged() >= guests {
+		t.Errorf("%d lines about guests", logged())
+	}
+	a := n.joined(t, "A")
+	a.expect("PONG")
+	before := log.count("Router connection closed")
+	_ = a.conn.Close()
+	eventually(t, "the end of a route is logged", func() bool { return log.count("Router connection closed") == before+1 })
 }
 
 // TestEveryAddress: each address of a name is tried, those that are found later too, and this server is left out.

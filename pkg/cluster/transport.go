@@ -77,7 +77,7 @@ func (c *Cluster) welcome(nc net.Conn) bool {
 	ip := ipOf(nc.RemoteAddr())
 	nc, err := c.secure(nc, o, "", false)
 	if err != nil {
-		o.Logger.Error().Msgf("%s - TLS route handshake error: %v", ip, err)
+		c.broker.Strangerf("%s - TLS route handshake error: %v", ip, err)
 		return false
 	}
 	l, err := c.attach(nc, o, true)
@@ -211,7 +211,7 @@ func (c *Cluster) attach(nc net.Conn, o *Options, guest bool) (*broker.Link, err
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l, err := c.broker.Attach(nc, handler{c}, broker.LinkOptions{
-		Locked: guest && o.asksForPassword(), Imports: o.imports(), Exports: o.exports(), WriteDeadline: o.WriteDeadline,
+		Locked: guest && o.asksForPassword(), Stranger: guest, Imports: o.imports(), Exports: o.exports(), WriteDeadline: o.WriteDeadline,
 	})
 	if err != nil {
 		return nil, err
