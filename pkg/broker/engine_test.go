@@ -26,7 +26,14 @@ func newEngine(t testing.TB) *engine {
 // newLoggingEngine is newEngine with a log.
 func newLoggingEngine(t testing.TB, log zerolog.Logger) *engine {
 	t.Helper()
-	b, err := New(Options{DontListen: true, Logger: log})
+	return newEngineWith(t, Options{Logger: log})
+}
+
+// newEngineWith is newEngine with options.
+func newEngineWith(t testing.TB, o Options) *engine {
+	t.Helper()
+	o.DontListen = true
+	b, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

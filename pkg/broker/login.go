@@ -112,11 +112,12 @@ func (c *conn) credentialsIn(o *connectOptions) credentials {
 func (c *conn) authenticate(o *connectOptions) bool {
 	c.stopAwaiting()
 	shown := c.credentialsIn(o)
-	waited := false
+	waited, readAt := false, int64(0)
 	beforeWait := func() {
 		if !waited {
 			waited = true
 			w := c.in.w
+			readAt = w.readAt
 			w.finish(c)
 			w.crowded = nil
 			c.in.giveBack(c.b)
@@ -129,6 +130,7 @@ func (c *conn) authenticate(o *connectOptions) bool {
 		cancel()
 		if waited {
 			c.in.borrow(c.b)
+			c.in.w.readAt = readAt // what is left of the batch came with the rest of it
 			waited = false
 		}
 		if err != nil {

@@ -78,8 +78,12 @@ func (w *worker) refresh() {
 	w.parser.MaxPayload = now.MaxPayload
 }
 
-// giveBack returns w to the pool. Nothing may be open or dirty.
-func (b *Broker) giveBack(w *worker) { b.workers.Put(w) }
+// giveBack returns w to the pool. Nothing may be open or dirty. The parser forgets what it has read: whoever gets w next may put
+// other input into the same memory, and a subject compared with itself would count as allowed (docs/spec/client-protocol.md §12).
+func (b *Broker) giveBack(w *worker) {
+	w.parser.Forget()
+	b.workers.Put(w)
+}
 
 // finish ends a batch of c: it queues what is still open and flushes every connection that got something. What it leaves
 // in w.crowded is the caller's to wait for, or to drop.
