@@ -121,6 +121,46 @@ func TestServiceImport(t *testing.T) {
 	service.roundTrip()
 }
 
+// TestRowOfAnswers: answers of the same size in a row all find their way back, also out of an account that has nothing but the
+// service. Spec: docs/spec/config.md B6.
+func TestRowOfAnswers(t *testing.T) {
+	b := launch(t, Options{
+		Accounts: []Account{
+			{Name: "A", Exports: []Export{{Subject: "multi", Service: true, Responses: ResponseStream}}},
+			{Name: "B", Imports: []Import{{Account: "A", Subject: "multi", Service: true}}},
+		},
+		Auth: &Auth{Users: []User{{Name: "a", Account: "A"}, {Name: "b", Account: "B"}}},
+	})
+	for _, beside := range []string{"SUB other 2\r\n", "SUB _R_.> 2\r\n"} { // without and with somebody who listens to them at home
+		service, local, client := as(t, b, "a"), as(t, b, "a"), as(t, b, "b")
+		service.send("SUB multi q 1\r\n")
+		service.roundTrip()
+		local.send(beside)
+		local.roundTrip()
+		client.send("SUB in.* 1\r\nPUB multi in.1 3\r\nreq\r\n")
+		reply := strings.Fields(service.line())[3]
+		service.expect("req")
+		const answers = 5
+		var row strings.Builder
+		for i := range answers {
+			fmt.Fprintf(&row, "PUB %s 3\r\n%03d\r\n", reply, i)
+		}
+		service.send(row.String())
+		for i := range answers {
+			client.expect("MSG in.1 1 3", fmt.Sprintf("%03d", i))
+		}
+		if strings.Contains(beside, "_R_") {
+			for i := range answers {
+				local.expect("MSG "+reply+" 2 3", fmt.Sprintf("%03d", i))
+			}
+		}
+		service.send("UNSUB 1\r\n")
+		service.roundTrip()
+		client.roundTrip()
+		local.roundTrip()
+	}
+}
+
 // TestNoRespondersAcross: a request that nobody takes in the other account is told so.
 func TestNoRespondersAcross(t *testing.T) {
 	b := launch(t, linked())

@@ -1,6 +1,10 @@
 package broker
 
-import "github.com/natsd/natsd/internal/wire"
+import (
+	"bytes"
+
+	"github.com/natsd/natsd/internal/wire"
+)
 
 // train is a row of messages that lie one behind the other in the read buffer and differ in their payloads alone.
 type train struct {
@@ -44,7 +48,8 @@ func (c *conn) publishTrain(w *worker, m message, r *matches, id *identity) {
 	switch {
 	case c.pedantic, c.verbose, w.live.traceOn,
 		id.rules != nil && !w.permitted.has(id, r, true),
-		len(m.Reply) > 0 && (c.noResponders || id.account.responses.waiting.Load() > 0):
+		len(m.Reply) > 0 && c.noResponders,
+		m.Subject[0] == '_' && bytes.HasPrefix(m.Subject, w.b.responsePrefix): // each goes to whoever asked, see deliverAcross
 		return
 	}
 	n, each := w.parser.More(w.in[w.start:w.end])
