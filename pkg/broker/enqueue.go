@@ -8,18 +8,20 @@ import "github.com/natsd/natsd/internal/wire"
 //
 // Hot path: once per run and subscription. 0 allocs/op. Locks: takes c.out.mu.
 func (w *worker) enqueue(c *conn, s *subscription, segment *segment, from int, n tally) verdict {
-	return w.enqueueBoth(c, s, span{segment, uint32(from), uint32(segment.used)}, span{}, n)
+	v, _ := w.enqueueBoth(c, s, span{segment, uint32(from), uint32(segment.used)}, span{}, n)
+	return v
 }
 
 // enqueueBoth is enqueue for a message in two pieces: head, and tail, which is empty if its segment is nil. The spans
-// hold no references yet.
-func (w *worker) enqueueBoth(c *conn, s *subscription, head, tail span, n tally) verdict {
+// hold no references yet. It also returns how many messages were queued.
+func (w *worker) enqueueBoth(c *conn, s *subscription, head, tail span, n tally) (v verdict, taken int64) {
 	o := &c.out
-	v, size := queued, head.size()+tail.size()
+	size := head.size() + tail.size()
+	v = queued
 	o.mu.Lock()
 	if o.mu.closed || s != nil && s.over() {
 		o.mu.Unlock()
-		return refused
+		return refused, 0
 	}
 	if !w.fitsLocked(o, size) && !w.relieveLocked(c, size) {
 		alreadyClosed := o.mu.closed
@@ -27,13 +29,13 @@ func (w *worker) enqueueBoth(c *conn, s *subscription, head, tail span, n tally)
 		if !alreadyClosed {
 			c.tooSlow()
 		}
-		return refused
+		return refused, 0
 	}
 	if s != nil {
 		if s.max.Load() != 0 {
 			if n, v = s.admitLocked(&head, n); v == refused {
 				o.mu.Unlock()
-				return refused
+				return refused, 0
 			}
 		}
 		s.delivered += n.messages
@@ -58,7 +60,7 @@ func (w *worker) enqueueBoth(c *conn, s *subscription, head, tail span, n tally)
 		w.crowd(c)
 	}
 	o.mu.Unlock()
-	return v
+	return v, n.messages
 }
 
 // pushLocked queues s on o, with a reference of its own. Locks: needs o.mu.

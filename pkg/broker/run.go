@@ -159,7 +159,7 @@ func (w *worker) extendBig(m message) bool {
 		segment.advance(k.appendHead(segment.free(), m, m.withHeaders(k.headers)))
 		head := span{segment, from, uint32(segment.used)}
 		for _, s := range k.subs {
-			if w.enqueueBoth(s.conn, s, head, tail, tally{1, int64(m.Size)}) == spent {
+			if v, _ := w.enqueueBoth(s.conn, s, head, tail, tally{1, int64(m.Size)}); v == spent {
 				s.conn.unsubscribe(w, s)
 			}
 		}

@@ -149,16 +149,16 @@ func (w *worker) queueTrain(m message, s *subscription, t train) {
 	w.offer(s, segment, from, tally{int64(t.n), int64(t.n) * int64(m.Size)})
 }
 
-// offer queues the messages in segment from the index from on, which n counts, for s, and reports whether it took them.
-func (w *worker) offer(s *subscription, segment *segment, from int, n tally) bool {
-	verdict := w.enqueue(s.conn, s, segment, from, n)
+// offer queues the messages in segment from the index from on, which n counts, for s, and returns how many it took: the first ones.
+func (w *worker) offer(s *subscription, segment *segment, from int, n tally) (taken int64) {
+	verdict, taken := w.enqueueBoth(s.conn, s, span{segment, uint32(from), uint32(segment.used)}, span{}, n)
 	switch verdict {
 	case refused:
 		segment.used = from // nobody has seen it
 	case spent:
 		s.conn.unsubscribe(w, s)
 	}
-	return verdict != refused
+	return taken
 }
 
 // lots is the memory for drawing who of a queue group gets which message.
@@ -191,8 +191,11 @@ func (w *worker) trainToGroup(c *conn, m message, group *queueOfMatches, t train
 	w.lots.draw(w, t.n, len(group.Members))
 	for k, s := range group.Members {
 		i := w.lots.first[k]
-		if i < 0 || w.queueLot(m, s, t, i) {
+		if i < 0 {
 			continue
+		}
+		for range w.queueLot(m, s, t, i) {
+			i = w.lots.next[i]
 		}
 		for ; i >= 0; i = w.lots.next[i] {
 			event := *m.Event
@@ -204,8 +207,9 @@ func (w *worker) trainToGroup(c *conn, m message, group *queueOfMatches, t train
 	}
 }
 
-// queueLot queues those messages of t for s that were drawn for it, i being the first, and reports whether they were taken.
-func (w *worker) queueLot(m message, s *subscription, t train, i int32) bool {
+// queueLot queues those messages of t for s that were drawn for it, i being the first, and returns how many of them were taken: fewer
+// than there are if it has just got a limit.
+func (w *worker) queueLot(m message, s *subscription, t train, i int32) (taken int64) {
 	var scratch [headRoom]byte
 	head := wire.AppendMsgHead(scratch[:0], m.Subject, s.sid, false)
 	segment := w.room(aside, t.n*encodedSize(m, s.sid))

@@ -133,3 +133,46 @@ func TestTrainRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestTrainLimited: a member of a queue group whose limit comes while a row is on its way takes what it may still get, and the others
+// the rest. Spec: docs/spec/client-protocol.md §6.4, §7.
+func TestTrainLimited(t *testing.T) {
+	const n, limit = 60, 5
+	e := newEngine(t)
+	publisher := e.connect("/dev/null", quietConnect)
+	dir := t.TempDir()
+	files := []string{filepath.Join(dir, "limited"), filepath.Join(dir, "other")}
+	limited := e.connect(files[0], quietConnect+"SUB a.b q 1\r\n")
+	e.connect(files[1], quietConnect+"SUB a.b q 1\r\n")
+	publisher.in.borrow(e.Broker)
+	w := publisher.in.w
+	w.end = copy(w.in, row(0, n+1, 8, "a.b"))
+	_, first, err := w.parser.Next(w.in[:w.end])
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest, each := w.parser.More(w.in[first:w.end])
+	m, r := message{&w.parser.Event, false}, w.reader.Match(e.live.Load().authority.global.index, w.parser.Subject)
+	if rest != n || !w.trainable(publisher, r) {
+		t.Fatalf("%d messages behind the first, want %d, and the group takes them at once", rest, n)
+	}
+	limited.out.mu.Lock()
+	limited.subs.mu.list[0].max.Store(limit)
+	limited.out.mu.Unlock()
+	w.trainToGroup(publisher, m, &r.Queues()[0], train{rest, each, first + each - len(m.Tail), len(m.Tail)})
+	w.finish(publisher)
+	seen := map[string]int{}
+	for _, file := range files {
+		for _, body := range bodies(t, file) {
+			seen[body]++
+		}
+	}
+	for i := range n {
+		if body := fmt.Sprintf("%08d", i+1); seen[body] != 1 {
+			t.Errorf("message %s came %d times", body, seen[body])
+		}
+	}
+	if got := len(bodies(t, files[0])); got != limit {
+		t.Errorf("the limited member got %d messages, want %d", got, limit)
+	}
+}
