@@ -49,7 +49,7 @@ type conn struct {
 	rtt        atomic.Int64          // nanoseconds from the last PING to its PONG; 0: not known
 	stalls     atomic.Int64          // times that it had to wait for slow consumers
 
-	hadSubscriptions int // when it left its account; the serving goroutine's
+	hadSubscriptions int // when it left its account; written under subs.mu, once
 
 	subs    subscriptions
 	left    bool // its account; guarded by subs.mu
@@ -112,12 +112,18 @@ func (c *conn) sever() {
 func (c *conn) ended() bool { return c.ending.Load() != nil }
 
 // closeAfterFlush closes c for the given reason once everything queued is written, in a goroutine of its own that ends
-// after at most twice the write deadline. Input is not looked at any more. Shutdown waits for it.
+// after at most twice the write deadline. Input is not looked at any more, and nothing that is published after closeAfterFlush
+// has returned reaches a client: it may have lost its rights (docs/spec/config.md C3), and others may take what it cannot
+// (docs/spec/client-protocol.md §6.4). Shutdown waits for it.
+// Locks: takes those of leave, drops them before anything is written.
 func (c *conn) closeAfterFlush(reason closeReason) {
 	if !c.ending.CompareAndSwap(nil, &reason) {
 		return
 	}
 	c.b.tasks.Add(1)
+	if c.route == nil {
+		c.b.tell(c.leave)
+	}
 	go func() {
 		defer c.b.tasks.Done()
 		c.awaitDrain(c.writeDeadline())
@@ -199,8 +205,8 @@ func (c *conn) cleanUp() {
 	}
 }
 
-// leave takes c and its subscriptions out of its account. A second call does nothing. Locks: takes c.subs.mu, below it
-// c.out.mu and the index's.
+// leave takes c and its subscriptions out of its account, for good. A second call does nothing. Any goroutine may call it.
+// Locks: takes c.subs.mu, below it c.out.mu and the index's.
 func (c *conn) leave(w *worker) {
 	c.subs.mu.Lock()
 	defer c.subs.mu.Unlock()

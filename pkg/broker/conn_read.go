@@ -304,8 +304,11 @@ func (c *conn) endBatch(w *worker) {
 }
 
 // hangUp ends c from its serving goroutine after a line that closes: what is queued is written, then the outgoing
-// half is closed and input is drained for a moment, since the peer would lose the text to a reset otherwise.
+// half is closed and input is drained for a moment, since the peer would lose the text to a reset otherwise. A client
+// gets no messages meanwhile: those for a queue group go to the other members (docs/spec/client-protocol.md §6.4).
 func (c *conn) hangUp(w *worker) {
+	w.seal() // what was published before counts
+	c.leave(w)
 	w.finish(c)
 	w.crowded = nil
 	c.in.drop(c.b)

@@ -35,6 +35,26 @@ func TestMaxConnections(t *testing.T) {
 	}
 }
 
+// TestEndingMemberIsSkipped: a member of a queue group that is told why it ends, and drained for a moment, takes no messages any more.
+// The others get all. Spec: docs/spec/client-protocol.md §6.4, §9.
+func TestEndingMemberIsSkipped(t *testing.T) {
+	const messages = 100
+	b := launch(t, Options{MaxPayload: 1000})
+	ending, other, publisher := joinQuiet(t, b), joinQuiet(t, b), joinQuiet(t, b)
+	for _, p := range []*wireClient{ending, other} {
+		p.send("SUB x q 1\r\n")
+		p.roundTrip()
+	}
+	ending.send("PUB y 1000000\r\n" + strings.Repeat("y", 5000))
+	ending.expectError(errTextMaxPayload) // it keeps its half open
+	publisher.send(strings.Repeat(pub("x", 2), messages))
+	publisher.roundTrip()
+	if err := other.readMessages(messages, nil); err != nil {
+		t.Error(err)
+	}
+	other.roundTrip()
+}
+
 // TestMaxConnectionsTextSurvivesInput: the text is read by a client that talks first.
 func TestMaxConnectionsTextSurvivesInput(t *testing.T) {
 	b := launch(t, Options{MaxConnections: 1})

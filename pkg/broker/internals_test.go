@@ -71,6 +71,24 @@ func TestAcceptSurvivesLackOfDescriptors(t *testing.T) {
 	}
 }
 
+// TestSubscribeWhileEnding: a SUB that is under way while its client is taken out of its account makes no subscription, which nobody
+// would end.
+func TestSubscribeWhileEnding(t *testing.T) {
+	b := launch(t, Options{})
+	p, publisher := joinQuiet(t, b), joinQuiet(t, b)
+	p.send("SUB x 1\r\n")
+	p.roundTrip()
+	b.tell(p.serverSide(b).leave)
+	p.send("SUB x 2\r\nSUB y 3\r\n")
+	p.roundTrip()
+	publisher.send(pub("x", 1) + pub("y", 1))
+	publisher.roundTrip()
+	p.roundTrip()
+	if a := b.live.Load().authority.global; a.subscriptions.Load() != 0 || a.index.Count() != 0 {
+		t.Errorf("%d subscriptions are left, %d in the index", a.subscriptions.Load(), a.index.Count())
+	}
+}
+
 // TestQueueMemoryIsBounded: a connection with a backlog keeps no more memory alive than keepShare times what it has pending,
 // however little it needs of each segment; and what it keeps is right.
 func TestQueueMemoryIsBounded(t *testing.T) {

@@ -1,8 +1,10 @@
 package broker
 
 import (
+	"io"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestReloadCredentials: every client is checked again with what it showed. Spec: docs/spec/config.md C3.
@@ -46,6 +48,48 @@ func TestReloadCredentials(t *testing.T) {
 			}
 			c.send("PUB a 0\r\n\r\n")
 			c.expect("MSG a 1 0", "")
+		})
+	}
+}
+
+// TestReloadEndsBacklogged: a client that is closed by a reload, and still has much to read, gets what was queued for it and nothing
+// that is published once Reload has returned. Spec: docs/spec/config.md C3.
+func TestReloadEndsBacklogged(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		after []User
+		last  string
+	}{
+		{"user gone", []User{{Name: "all"}}, errTextAuthorization},
+		{"account changed", []User{{Name: "all"}, {Name: "bob", Account: "A"}}, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			o := ruled(nil)
+			o.WriteDeadline, o.Accounts = patience, []Account{{Name: "A"}}
+			b := launch(t, o)
+			slow, publisher := as(t, b, "bob"), as(t, b, "all")
+			slow.send("SUB x 1\r\n")
+			slow.roundTrip()
+			queue := slow.serverSide(b)
+			for sent := 0; queue.drained(); sent++ {
+				if sent == 1000 {
+					t.Fatal("the sockets hold 100 MB")
+				}
+				publisher.send(pub("x", 100_000))
+				publisher.roundTrip()
+			}
+			o.Auth = &Auth{Users: test.after}
+			reload(t, b, o)
+			publisher.send("PUB x 5\r\nafter\r\n")
+			publisher.roundTrip()
+			_ = slow.SetReadDeadline(time.Now().Add(patience))
+			text, err := io.ReadAll(slow.input)
+			if err != nil || !strings.Contains(string(text), test.last) {
+				t.Errorf("read %d bytes, then %v; want %q and the end", len(text), err, test.last)
+			}
+			if strings.Contains(string(text), "after") {
+				t.Error("what was published after the reload came as well")
+			}
 		})
 	}
 }

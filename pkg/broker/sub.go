@@ -147,7 +147,7 @@ func (c *conn) subscribe(w *worker) {
 type subscribeOutcome uint8
 
 const (
-	subscriptionMade subscribeOutcome = iota // or its sid was in use, which is as good
+	subscriptionMade subscribeOutcome = iota // or its sid was in use, or its connection is ending, which is as good
 	subscriptionDenied
 	subscriptionTooMany
 )
@@ -161,8 +161,8 @@ func (c *conn) addSubscription(w *worker, e *wire.Event) subscribeOutcome {
 	if id.rules != nil && !id.rules.Subscribe(string(e.Subject), string(e.Queue)).Allowed {
 		return subscriptionDenied
 	}
-	if c.subs.findLocked(e.SID) != nil {
-		return subscriptionMade
+	if c.left || c.subs.findLocked(e.SID) != nil {
+		return subscriptionMade // c is ending, or there it is
 	}
 	count := c.subs.countLocked()
 	if full(int64(count), c.b.live.Load().MaxSubscriptions) || full(id.account.subscriptions.Load(), id.account.limits.Load().MaxSubscriptions) {
