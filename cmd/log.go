@@ -10,6 +10,12 @@ import (
 	"github.com/natsd/natsd/pkg/broker"
 )
 
+// logPatience is how long a system log may take for the lines that wait when it is closed. Source: docs/spec/cli.md §8.3.
+const logPatience = 3 * time.Second
+
+// lostLines says that a system log was closed before it had all lines.
+const lostLines = "%d lines of the log are lost, the system log did not take them in time"
+
 // openLog opens the log that c asks for: the log file, the system log, or else standard error. It is for the caller to close,
 // with closeLog.
 // Source: docs/spec/cli.md §4 (log sinks), §8.1, §8.2, §11 (a service).
@@ -34,21 +40,31 @@ func (f *Factory) openLog(c *config.Log) (io.Writer, logsink.Format, error) {
 		if err != nil {
 			return nil, format, err
 		}
-		return logsink.NewQueue(system), format, nil
+		return logsink.NewQueue(system, logPatience), format, nil
 	}
 	format.Color = f.Streams.ErrIsDevice() && !f.noColor() && !format.JSON
 	return f.Streams.Err, format, nil
 }
 
-// closeLog closes a log if it is more than a standard stream.
-func closeLog(log io.Writer) error {
+// closeLog closes a log if it is more than a standard stream, and returns how many of its lines are lost.
+func closeLog(log io.Writer) (lost int64, err error) {
 	switch log := log.(type) {
 	case *logsink.File:
-		return log.Close()
+		return 0, log.Close()
 	case *logsink.Queue:
-		return log.Close()
+		err := log.Close()
+		return log.Lost(), err
 	}
-	return nil
+	return 0, nil
+}
+
+// finishLog closes the log at the end of the program. Only standard error is left to tell of lines that are lost.
+func (f *Factory) finishLog(log io.Writer) error {
+	lost, err := closeLog(log)
+	if lost > 0 {
+		fmt.Fprintf(f.Streams.Err, "%s: "+lostLines+"\n", programName, lost)
+	}
+	return err
 }
 
 // levelsOf returns the levels that c asks for.

@@ -151,9 +151,7 @@ func (d *daemon) apply(next *config.Config) error {
 	d.setLogger(logger)
 	before := d.sink.Replace(orSame(log, d.sink), format)
 	if log != nil {
-		if err := closeLog(before); err != nil {
-			d.logger.Error().Msgf("cannot close the old log file: %v", err)
-		}
+		d.closeLater(before)
 	}
 	if d.profiler != nil {
 		runtime.SetBlockProfileRate(next.ProfBlockRate)
@@ -182,7 +180,23 @@ func (d *daemon) dropLog(log io.Writer) error {
 	if log == nil {
 		return nil
 	}
-	return closeLog(log)
+	_, err := closeLog(log) // nothing was written to it
+	return err
+}
+
+// closeLater closes a log that is no longer used, on a goroutine of its own: neither a log server that hangs nor a backup that is
+// just being compressed may keep signals waiting. runServe waits for it at the end.
+func (d *daemon) closeLater(log io.Writer) {
+	logger := d.logger
+	d.closings.Go(func() {
+		lost, err := closeLog(log)
+		if lost > 0 {
+			logger.Warn().Msgf(lostLines, lost)
+		}
+		if err != nil {
+			logger.Error().Msgf("cannot close the old log file: %v", err)
+		}
+	})
 }
 
 // orSame returns log, or what sink writes to if log is nil.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/natsd/natsd/internal/config"
@@ -31,7 +32,7 @@ func runServe(ctx context.Context, o *serveOptions) (err error) {
 		return err
 	}
 	sink := logsink.NewText(log, format)
-	defer func() { err = errors.Join(err, closeLog(sink.Replace(io.Discard, format))) }()
+	defer func() { err = errors.Join(err, o.factory.finishLog(sink.Replace(io.Discard, format))) }()
 	signals, stopSignals := o.factory.Signals()
 	defer stopSignals()
 
@@ -39,6 +40,7 @@ func runServe(ctx context.Context, o *serveOptions) (err error) {
 		options: o, config: o.config, sink: sink, notify: notifier{o.factory}, over: make(chan struct{}), stopCommands: func() {},
 		handovers: make(chan handover), handedOver: make(chan handoverResult, 1),
 	}
+	defer d.closings.Wait()
 	defer func() { d.stopCommands() }()
 	defer close(d.over) // ends the answers that the line above waits for
 	d.setLogger(logsink.NewLogger(sink, levelsOf(&o.config.Log)))
@@ -94,7 +96,8 @@ type daemon struct {
 	upgrading  *handover     // under way; nil: none
 	over       chan struct{} // closed when the daemon ends
 
-	stopCommands func() // waits for answers under way, which over ends
+	stopCommands func()         // waits for answers under way, which over ends
+	closings     sync.WaitGroup // of logs that are no longer used
 
 	warned         expiryWarning // of the certificate for clients
 	warnedOfRoutes expiryWarning

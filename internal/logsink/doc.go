@@ -6,9 +6,9 @@
 // the log file below it, which can be re-opened after somebody renamed it. NewLogger builds the
 // logger above it, where debug and trace are two independent switches.
 //
-// The package decides nothing about where to log; the command line does. It starts no goroutines. A
-// Text and a File lock themselves; a Text may hold its lock while it writes, because a log line
+// The package decides nothing about where to log; the command line does. A Queue has one goroutine, which its Close ends, and a File
+// one for each backup that is compressed, which its Close waits for. A Text and a File lock themselves; a Text may hold its lock while it writes, because a log line
 // must not be torn apart by another.
 //
-// Spec: docs/spec/cli.md §8.1 (lines), §8.2 (file), §8.4 (connection prefix).
+// Spec: docs/spec/cli.md §8.1 (lines), §8.2 (file), §8.3 (system log), §8.4 (connection prefix).
 package logsink

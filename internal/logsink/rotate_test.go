@@ -257,7 +257,7 @@ func (s *slowOutput) WriteText(_ zerolog.Level, text string) error {
 func TestQueue(t *testing.T) {
 	testutil.CheckLeaks(t)
 	out := &slowOutput{gate: make(chan struct{})}
-	queue := logsink.NewQueue(out)
+	queue := logsink.NewQueue(out, time.Minute)
 	logger := logsink.NewLogger(logsink.NewText(queue, logsink.Format{PID: 1}), everything)
 	const lines = 6000
 	for i := range lines {

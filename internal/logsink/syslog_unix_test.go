@@ -5,6 +5,7 @@ package logsink_test
 import (
 	"bufio"
 	"net"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -60,6 +61,15 @@ func TestSystem(t *testing.T) {
 		}
 		return line
 	}
+	// What log/syslog writes, to the byte.
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	remote := regexp.MustCompile(`^<\d+>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d) ` + regexp.QuoteMeta(host) + ` gnatsd\[\d+\]: hello\n$`)
+	head := map[string]*regexp.Regexp{
+		"udp:": remote, "tcp:": remote, "unix": regexp.MustCompile(`^<\d+>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d gnatsd\[\d+\]: hello\n$`),
+	}
 	for address, next := range map[string]func() string{
 		"udp://" + packets.LocalAddr().String(): fromPackets(packets), "tcp://" + stream.Addr().String(): fromStream, "unix://" + socket: fromPackets(local),
 	} {
@@ -74,7 +84,7 @@ func TestSystem(t *testing.T) {
 			if err := system.WriteText(level, "hello\n"); err != nil {
 				t.Fatal(err)
 			}
-			if line := next(); !strings.HasPrefix(line, priority) || !regexp.MustCompile(` gnatsd\[\d+\]: hello\n$`).MatchString(line) {
+			if line := next(); !strings.HasPrefix(line, priority) || !head[address[:4]].MatchString(line) {
 				t.Errorf("%s, %v: %q", address, level, line)
 			}
 		}
