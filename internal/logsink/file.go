@@ -10,6 +10,9 @@ import (
 // fileMode is the mode of a new log file, less the umask (docs/spec/cli.md §8.2).
 const fileMode = 0o640
 
+// openAttempts is how often a log file is opened anew that another process puts aside at the same moment.
+const openAttempts = 10
+
 // File is a log file, opened for append and never truncated. All methods may be called from any goroutine.
 type File struct {
 	path     string // as given to OpenFile, never written again
@@ -18,6 +21,7 @@ type File struct {
 	size  atomic.Int64 // of the current file, bytes
 	limit atomic.Int64 // above which it is rotated; 0: never
 	tasks sync.WaitGroup
+	looks sync.Mutex // held while f looks whether a backup is in use: two looks at once would take each other for a writer
 	mu    struct {
 		sync.RWMutex
 		file *os.File
@@ -26,7 +30,7 @@ type File struct {
 
 // OpenFile opens the log file at path, relative to the working directory, and creates it if need be.
 func OpenFile(path string, r Rotation) (*File, error) {
-	file, err := openAppend(path)
+	file, err := openLive(path)
 	if err != nil {
 		return nil, err
 	}
@@ -47,9 +51,29 @@ func (f *File) measure(file *os.File) {
 	}
 }
 
-// openAppend opens path the way every log file is opened.
-func openAppend(path string) (*os.File, error) {
-	return os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, fileMode)
+// openLive opens path the way every log file is opened, and holds it, so that no other process compresses or removes it as a backup.
+func openLive(path string) (*os.File, error) {
+	for range openAttempts {
+		file, err := openAppend(path)
+		if err != nil {
+			return nil, err
+		}
+		if hold(file) && isAt(file, path) {
+			return file, nil
+		}
+		_ = file.Close() // another process has put it aside just now; nothing was written to it
+	}
+	return openAppend(path) // no plain file
+}
+
+// isAt reports whether the open file is the one that its path leads to.
+func isAt(file *os.File, path string) bool {
+	there, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	open, err := file.Stat()
+	return err == nil && os.SameFile(there, open)
 }
 
 // Write appends p with one call of the operating system. Locks: takes f.mu for reading; appends of
@@ -65,7 +89,7 @@ func (f *File) Write(p []byte) (int, error) {
 // Reopen opens the path again, for use after the file was renamed, and closes the old file. If
 // the path cannot be opened it returns the error and keeps the old file. Locks: takes f.mu.
 func (f *File) Reopen() error {
-	file, err := openAppend(f.path)
+	file, err := openLive(f.path)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ const compressed = ".gz"
 
 // Rotated is what a rotation has done.
 type Rotated struct {
-	Backup string   // the name of the file that was put aside
+	Backup string   // the name of the file that was put aside; empty: another process had done it
 	Purged []string // backups that were removed
 }
 
@@ -44,36 +44,58 @@ func (f *File) due() bool {
 // rotate puts the file aside and begins a new one. When it fails, lines keep going to the file there is, and the limit doubles, so that
 // it is not tried again at every line. Locks: takes f.mu.
 func (f *File) rotate() (Rotated, error) {
-	var r Rotated
 	now := f.rotation.Now()
-	r.Backup = f.path + now.Format(backupLayout) + fmt.Sprintf(".%09d", now.Nanosecond())
-	if err := f.swap(r.Backup); err != nil {
+	backup, err := f.swap(now)
+	if err != nil {
 		f.limit.Store(2 * f.limit.Load())
 		return Rotated{}, fmt.Errorf("cannot rotate the log file: %w", err)
 	}
 	f.limit.Store(f.rotation.Size)
-	r.Purged = f.purge(now)
+	r := Rotated{Backup: backup, Purged: f.purge(now)}
 	if f.rotation.Compress {
-		f.tasks.Go(func() { compress(r.Backup) })
+		f.tasks.Go(f.compressBackups)
 	}
 	return r, nil
 }
 
-// swap renames the file and opens a new one under its name.
-func (f *File) swap(backup string) error {
+// swap renames the file, opens a new one under its name and returns the name of the old one. If the name leads to another file by now,
+// which is that of the process on the other side of an upgrade, that one is opened, and not taken away from it: "" is returned.
+// Locks: takes f.mu.
+func (f *File) swap(now time.Time) (backup string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := os.Rename(f.path, backup); err != nil {
-		return err
+	if isAt(f.mu.file, f.path) {
+		backup = f.backupName(now)
+		if err := os.Rename(f.path, backup); err != nil {
+			return "", err
+		}
 	}
-	file, err := openAppend(f.path)
+	file, err := openLive(f.path)
 	if err != nil {
-		return errors.Join(err, os.Rename(backup, f.path))
+		if backup != "" {
+			err = errors.Join(err, os.Rename(backup, f.path))
+		}
+		return "", err
 	}
 	_ = f.mu.file.Close() // every line in it was handed to the system; a failing close changes nothing
 	f.mu.file = file
-	f.size.Store(0)
-	return nil
+	f.measure(file)
+	return backup, nil
+}
+
+// backupName returns the name of a backup that is made now. The clocks of some systems are too coarse to tell two of them apart.
+func (f *File) backupName(now time.Time) string {
+	for ; ; now = now.Add(1) {
+		name := f.path + now.Format(backupLayout) + fmt.Sprintf(".%09d", now.Nanosecond())
+		if !exists(name) && !exists(name+compressed) {
+			return name
+		}
+	}
+}
+
+func exists(name string) bool {
+	_, err := os.Lstat(name)
+	return err == nil
 }
 
 // backups returns the files that were put aside, the oldest first: their names say when.
@@ -109,7 +131,7 @@ func backupTime(rest string) (time.Time, bool) {
 	return t, err == nil
 }
 
-// purge removes the backups that are too many or too old, and returns those it has removed.
+// purge removes the backups that are too many or too old, and returns those it has removed. One that a process still writes to stays.
 func (f *File) purge(now time.Time) []string {
 	backups := f.backups()
 	surplus := 0
@@ -121,32 +143,49 @@ func (f *File) purge(now time.Time) []string {
 		rest := strings.TrimSuffix(strings.TrimPrefix(name, filepath.Join(filepath.Dir(f.path), filepath.Base(f.path))), compressed)
 		t, _ := backupTime(rest)
 		old := f.rotation.Age > 0 && now.Sub(t) > f.rotation.Age
-		if (i < surplus || old) && os.Remove(name) == nil {
+		if (i < surplus || old) && !f.inUse(name) && os.Remove(name) == nil {
 			purged = append(purged, name)
 		}
 	}
 	return purged
 }
 
+// compressBackups compresses the backups that nobody writes to: those of this rotation, and of earlier ones that were in use then.
+func (f *File) compressBackups() {
+	for _, name := range f.backups() {
+		if !strings.HasSuffix(name, compressed) && !f.inUse(name) {
+			compress(name)
+		}
+	}
+}
+
+// inUse reports whether a process still writes to a backup. Locks: takes f.looks.
+func (f *File) inUse(name string) bool {
+	f.looks.Lock()
+	defer f.looks.Unlock()
+	return inUse(name)
+}
+
 // compress replaces a file by a compressed one. A failure leaves it as it is: it is complete either way.
 func compress(name string) {
-	if err := compressTo(name, name+compressed); err != nil {
+	out, err := os.OpenFile(name+compressed, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
+	if err != nil {
+		return // somebody else is at it, if it is there already
+	}
+	if err := compressTo(out, name); err != nil {
 		_ = os.Remove(name + compressed)
 		return
 	}
 	_ = os.Remove(name) // it is there twice otherwise, which harms nobody
 }
 
-func compressTo(from, to string) error {
-	in, err := os.Open(from)
+// compressTo writes the content of a file to out, and closes it.
+func compressTo(out *os.File, name string) error {
+	in, err := os.Open(name)
 	if err != nil {
-		return err
+		return errors.Join(err, out.Close())
 	}
 	defer func() { _ = in.Close() }() // it was read
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
-	if err != nil {
-		return err
-	}
 	z := gzip.NewWriter(out)
 	_, err = io.Copy(z, in)
 	return errors.Join(err, z.Close(), out.Sync(), out.Close())

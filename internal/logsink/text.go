@@ -144,7 +144,9 @@ func (t *Text) rotateLocked(file *File) {
 		say(zerolog.ErrorLevel, "%v", err)
 		return
 	}
-	say(zerolog.InfoLevel, "Rotated log, backup saved as %q", r.Backup)
+	if r.Backup != "" {
+		say(zerolog.InfoLevel, "Rotated log, backup saved as %q", r.Backup)
+	}
 	for _, name := range r.Purged {
 		say(zerolog.InfoLevel, "Purged log file %q", name)
 	}
