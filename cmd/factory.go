@@ -11,6 +11,7 @@ import (
 
 	"github.com/natsd/natsd/internal/control"
 	"github.com/natsd/natsd/internal/iostreams"
+	"github.com/natsd/natsd/internal/logsink"
 	"github.com/natsd/natsd/pkg/broker"
 )
 
@@ -55,6 +56,8 @@ type Factory struct {
 	// Service says that a service manager runs this process and nobody sees its standard streams: the log goes to the system
 	// log unless a file is set. Source: docs/spec/cli.md §11.
 	Service bool
+	// SystemLog opens the system log at an address, with the name of the sender. Nil: logsink.OpenSystem does.
+	SystemLog func(address, program string) (logsink.LeveledCloser, error)
 	// Build says which program this is.
 	Build buildInfo
 }

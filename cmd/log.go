@@ -20,14 +20,7 @@ const lostLines = "%d lines of the log are lost, the system log did not take the
 // with closeLog.
 // Source: docs/spec/cli.md §4 (log sinks), §8.1, §8.2, §11 (a service).
 func (f *Factory) openLog(c *config.Log) (io.Writer, logsink.Format, error) {
-	format := logsink.Format{PID: f.PID, PrefixField: broker.FieldConn}
-	switch {
-	case c.Time && c.UTC:
-		format.Now = func() time.Time { return f.Now().UTC() }
-	case c.Time:
-		format.Now = f.Now
-	}
-	format.JSON = c.JSON
+	format := f.logFormat(c)
 	switch {
 	case c.File != "":
 		file, err := logsink.OpenFile(c.File, logsink.Rotation{Size: c.SizeLimit, Files: c.MaxFiles, Age: c.MaxAge, Compress: c.Compress, Now: time.Now})
@@ -35,15 +28,42 @@ func (f *Factory) openLog(c *config.Log) (io.Writer, logsink.Format, error) {
 			return nil, format, fmt.Errorf("error opening file: %w", err)
 		}
 		return file, format, nil
-	case c.RemoteSyslog != "" || c.Syslog || f.Service:
-		system, err := logsink.OpenSystem(c.RemoteSyslog, f.programName())
+	case f.logsToSystem(c):
+		system, err := f.openSystemLog(c.RemoteSyslog)
 		if err != nil {
 			return nil, format, err
 		}
 		return logsink.NewQueue(system, logPatience), format, nil
 	}
-	format.Color = f.Streams.ErrIsDevice() && !f.noColor() && !format.JSON
 	return f.Streams.Err, format, nil
+}
+
+// logFormat returns the format of the lines of the log that c asks for. It opens nothing: a reload that leaves the log where it is may still
+// change its format.
+func (f *Factory) logFormat(c *config.Log) logsink.Format {
+	format := logsink.Format{PID: f.PID, PrefixField: broker.FieldConn, JSON: c.JSON}
+	switch {
+	case c.Time && c.UTC:
+		format.Now = func() time.Time { return f.Now().UTC() }
+	case c.Time:
+		format.Now = f.Now
+	}
+	toStream := c.File == "" && !f.logsToSystem(c)
+	format.Color = toStream && f.Streams.ErrIsDevice() && !f.noColor() && !format.JSON
+	return format
+}
+
+// logsToSystem reports whether a log without a file goes to the system log.
+func (f *Factory) logsToSystem(c *config.Log) bool {
+	return c.RemoteSyslog != "" || c.Syslog || f.Service
+}
+
+// openSystemLog opens the system log at address.
+func (f *Factory) openSystemLog(address string) (logsink.LeveledCloser, error) {
+	if f.SystemLog != nil {
+		return f.SystemLog(address, f.programName())
+	}
+	return logsink.OpenSystem(address, f.programName())
 }
 
 // closeLog closes a log if it is more than a standard stream, and returns how many of its lines are lost.

@@ -168,11 +168,7 @@ func (d *daemon) nextLog(next *config.Config) (io.Writer, logsink.Format, error)
 	if a.File != b.File || a.File == "" && (a.Syslog != b.Syslog || a.RemoteSyslog != b.RemoteSyslog) {
 		return d.options.factory.openLog(a)
 	}
-	unchanged := *a
-	unchanged.File, unchanged.Syslog, unchanged.RemoteSyslog = "", false, ""
-	_, format, err := d.options.factory.openLog(&unchanged)
-	format.Color = format.Color && a.File == ""
-	return nil, format, err
+	return nil, d.options.factory.logFormat(a), nil
 }
 
 // dropLog closes a log that was opened in vain.

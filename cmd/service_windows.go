@@ -14,9 +14,6 @@ import (
 	"golang.org/x/sys/windows/svc"
 )
 
-// serviceName is what natsd is called as a service. Source: docs/spec/cli.md §11.
-const serviceName = "natsd"
-
 // envConsole keeps natsd in the console though it looks like a service.
 const envConsole = "NATS_DOCKERIZED"
 

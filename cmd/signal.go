@@ -32,6 +32,9 @@ const signalExample = `  natsd signal reload
   natsd signal ldm /run/natsd.pid --wait
   natsd signal reopen 1234 1235`
 
+// serviceName is what natsd is called as a service of Windows, whatever its program is called. Source: docs/spec/cli.md §11.
+const serviceName = "natsd"
+
 // signalNames are what a server can be told, in the order of the help text.
 var signalNames = []string{"stop", "quit", "term", "reopen", "reload", "ldm", "upgrade"}
 
@@ -88,7 +91,7 @@ func splitSignal(args []string) (name string, targets []string, err error) {
 func (o *signalOptions) run(ctx context.Context, name string, targets []string) error {
 	if tellsServices {
 		if len(targets) == 0 {
-			targets = []string{o.factory.programName()}
+			targets = []string{serviceName}
 		}
 		var errs []error
 		for _, service := range targets {

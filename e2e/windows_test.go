@@ -102,6 +102,36 @@ func awaitIn(t *testing.T, file, text string) {
 	})
 }
 
+// rotates runs the service with a log file that is soon too large, and looks for every line. Source: docs/spec/cli.md §8.2.
+func (w *wine) rotates(conf string) {
+	w.t.Helper()
+	must(w.t, os.WriteFile(conf, []byte("log_file: '"+w.path("small.log")+"'\nlogfile_size_limit: 200\n"), 0o600))
+	w.run("net", "start", "natsd")
+	eventually(w.t, "the service", func() bool { return w.state() == "RUNNING" })
+	if output, code := w.run(w.program, "signal", "quit=natsd"); code != 0 {
+		w.t.Errorf("signal quit: %d %q", code, output)
+	}
+	names, err := filepath.Glob(filepath.Join(w.folder, "small.log*"))
+	must(w.t, err)
+	var log strings.Builder
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		must(w.t, err)
+		log.Write(text)
+	}
+	for _, line := range []string{"Starting natsd version", "Server is ready", "Initiating Shutdown...", "Server Exiting.."} {
+		if strings.Count(log.String(), line) != 1 {
+			w.t.Errorf("%q is not there once", line)
+		}
+	}
+	if n := strings.Count(log.String(), "Rotated log, backup saved as"); n < 2 || n != len(names)-1 {
+		w.t.Errorf("%d rotations and %v", n, names)
+	}
+	if w.t.Failed() {
+		w.t.Log(log.String())
+	}
+}
+
 // TestWindows runs natsd.exe in the console and as a service. Source: docs/spec/cli.md §11.
 func TestWindows(t *testing.T) {
 	if isPeer() {
@@ -133,9 +163,10 @@ func TestWindows(t *testing.T) {
 	w.run("net", "start", "natsd")
 	awaitIn(t, w.events, "[NOTICE]: Server is ready") // without a log file
 
-	if output, code := w.run(w.program, "signal", "quit=natsd"); code != 0 || w.state() != "STOPPED" {
+	if output, code := w.run(w.program, "signal", "quit"); code != 0 || w.state() != "STOPPED" { // natsd.exe, and the service is natsd
 		t.Errorf("signal quit: %d %q", code, output)
 	}
+	w.rotates(conf)
 	must(t, os.WriteFile(conf, []byte("max_payload: 1mb\nlog_file: '"+w.path("natsd.log")+"'\n"), 0o600))
 	w.run("net", "start", "natsd")
 	awaitIn(t, log, "Server is ready")
