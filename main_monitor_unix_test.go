@@ -4,6 +4,7 @@ package main
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/natsd/natsd/internal/testutil/certs"
 )
@@ -196,5 +198,16 @@ func TestProgramMonitorTLS(t *testing.T) {
 	m.get("/varz")
 	if serial == before {
 		t.Error("the old certificate is shown after a reload")
+	}
+}
+
+// TestProgramWarnsOfMonitorCertificate: a certificate of its own that monitoring has is warned of like that for clients.
+func TestProgramWarnsOfMonitorCertificate(t *testing.T) {
+	ca, folder := certs.NewAuthority(t), t.TempDir()
+	certFile, keyFile := ca.Server(func(c *x509.Certificate) { c.NotAfter = time.Now().Add(5 * 24 * time.Hour) }).Write(t, folder, "monitor")
+	p := serve(t, "-c", writeConfig(t, fmt.Sprintf("https: '127.0.0.1:-1'\nmonitor { tls { cert_file: %q, key_file: %q } }\n", certFile, keyFile)))
+	p.await("[WRN] the TLS certificate " + certFile + " expires at")
+	if code := p.end(os.Interrupt); code != 0 {
+		t.Errorf("exit code %d", code)
 	}
 }

@@ -21,12 +21,13 @@ type expiryWarning struct {
 	step    time.Duration
 }
 
-// checkExpiry warns if a certificate, for clients or for routes, expires soon, once for each step.
+// checkExpiry warns if a certificate, for clients, for routes or for monitoring, expires soon, once for each step.
 func (d *daemon) checkExpiry(now time.Time) {
 	d.warnOfExpiry(now, d.config.Secure, &d.warned)
 	if d.config.Cluster != nil {
 		d.warnOfExpiry(now, d.config.Cluster.Secure, &d.warnedOfRoutes)
 	}
+	d.warnOfExpiry(now, d.config.Monitor.Secure, &d.warnedOfMonitor)
 }
 
 // warnOfExpiry warns if a certificate of source, which may be nil, expires soon, unless warned says that it has.

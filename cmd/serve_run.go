@@ -99,8 +99,9 @@ type daemon struct {
 	stopCommands func()         // waits for answers under way, which over ends
 	closings     sync.WaitGroup // of logs that are no longer used
 
-	warned         expiryWarning // of the certificate for clients
-	warnedOfRoutes expiryWarning
+	warned          expiryWarning // of the certificate for clients
+	warnedOfRoutes  expiryWarning
+	warnedOfMonitor expiryWarning
 
 	stopped chan error // outcome of the orderly stop; nil until one begins
 	ducked  chan error // outcome of lame duck mode; nil until it begins

@@ -129,10 +129,11 @@ func readPool(file string) (*x509.CertPool, error) {
 // Config returns the configuration, for servers and clients. It is the same every time, and must not be changed.
 func (s *Source) Config() *tls.Config { return s.config }
 
-// Expiry returns when the first of the certificates expires, and its file.
+// Expiry returns when the first of the certificates expires, and its file. It looks at the files like a handshake: where there is none for
+// a while, a certificate that was replaced must not be taken for the one that counts.
 func (s *Source) Expiry() (when time.Time, file string) {
 	for _, p := range s.pairs {
-		leaf := p.current.Load().certificate.Leaf
+		leaf := p.fresh(&s.options).Leaf
 		if when.IsZero() || leaf.NotAfter.Before(when) {
 			when, file = leaf.NotAfter, p.CertFile
 		}
@@ -203,7 +204,7 @@ func (p *pair) stamp() (stamp, error) {
 	return stamp{certificate.ModTime(), key.ModTime(), certificate.Size(), key.Size()}, nil
 }
 
-// LookAgain makes the next handshake look at the files of every certificate, however short ago that was done.
+// LookAgain makes the next handshake, or Expiry, look at the files of every certificate, however short ago that was done.
 func (s *Source) LookAgain() {
 	for _, p := range s.pairs {
 		p.looked.Store(0)

@@ -194,6 +194,28 @@ func TestRenewal(t *testing.T) {
 	}
 }
 
+// TestExpiryOfRenewedCertificate: the certificate that the next handshake gets is the one that counts, also where there is no handshake.
+func TestExpiryOfRenewedCertificate(t *testing.T) {
+	ca, folder := certs.NewAuthority(t), t.TempDir()
+	until := func(days int) func(*x509.Certificate) {
+		return func(c *x509.Certificate) { c.NotAfter = time.Now().Add(time.Duration(days) * 24 * time.Hour) }
+	}
+	certFile, keyFile := ca.Server(until(5)).Write(t, folder, "server")
+	source, err := tlsconfig.New(&tlsconfig.Options{Certificates: []tlsconfig.Pair{{CertFile: certFile, KeyFile: keyFile}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca.Server(until(90)).Write(t, folder, "server")
+	for _, file := range []string{certFile, keyFile} {
+		if err := os.Chtimes(file, time.Time{}, time.Now().Add(time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if when, file := source.Expiry(); time.Until(when) < 80*24*time.Hour || file != certFile {
+		t.Errorf("expires %v, %s, want the certificate that is there now", when, file)
+	}
+}
+
 // TestSeveralCertificates: a client gets the one that it can use.
 func TestSeveralCertificates(t *testing.T) {
 	ca, folder := certs.NewAuthority(t), t.TempDir()
