@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -160,28 +161,15 @@ func (b *Broker) leaveLinks(c *conn) {
 	}, func(interest.Key[*account], int) {})
 }
 
-// refreshImports announces what follows from imports: the subjects of streams that accounts with clients here import, in
-// the account that they come from; and the replies to requests that cross accounts here.
+// refreshImports announces what follows from imports: the subjects of streams that get to clients here through imports, in
+// the account that they come from; and the replies to requests that cross accounts here. What is announced is decided with the
+// lock held: whoever comes last has seen all changes before. Source: docs/spec/route-protocol.md §3.5.
 // Locks: takes n.mu, below it the lock of the table and out.mu of the links.
 func (n *announcer) refreshImports(w *worker) {
-	wanted := make(map[interest.Key[*account]]bool)
-	for _, a := range n.b.live.Load().authority.accounts {
-		l := a.links.Load()
-		if l == nil {
-			continue
-		}
-		for _, s := range l.streams {
-			if s.to.subscriptions.Load() > 0 {
-				wanted[interest.Key[*account]{Account: a, Subject: s.subject}] = true
-			}
-		}
-		for _, s := range l.services {
-			wanted[interest.Key[*account]{Account: s.from, Subject: string(n.b.responsePrefix) + ">"}] = true
-		}
-	}
 	tell := func(k interest.Key[*account], weight int) { w.announceInterest(n.linked(), k, weight) }
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	wanted := n.wantedImports()
 	for k := range wanted {
 		if !n.mu.imported[k] {
 			n.table.Change(k, 1, tell)
@@ -193,6 +181,49 @@ func (n *announcer) refreshImports(w *worker) {
 		}
 	}
 	n.mu.imported = wanted
+}
+
+// wantedImports returns what refreshImports announces.
+func (n *announcer) wantedImports() map[interest.Key[*account]]bool {
+	wanted := make(map[interest.Key[*account]]bool)
+	accounts := n.b.live.Load().authority.accounts
+	listening := listeningAccounts(accounts)
+	for _, a := range accounts {
+		l := a.links.Load()
+		if l == nil {
+			continue
+		}
+		for _, s := range l.streams {
+			if listening[s.to] {
+				wanted[interest.Key[*account]{Account: a, Subject: s.subject}] = true
+			}
+		}
+		for _, s := range l.services {
+			wanted[interest.Key[*account]{Account: s.from, Subject: string(n.b.responsePrefix) + ">"}] = true
+		}
+	}
+	return wanted
+}
+
+// listeningAccounts returns the accounts with clients here that are subscribed to something, and those that they import streams from,
+// by way of others too.
+func listeningAccounts(accounts map[string]*account) map[*account]bool {
+	listening := make(map[*account]bool, len(accounts))
+	for changed := true; changed; {
+		changed = false
+		for _, a := range accounts {
+			if !listening[a] && (a.subscriptions.Load() > 0 || a.streamsTo(listening)) {
+				listening[a], changed = true, true
+			}
+		}
+	}
+	return listening
+}
+
+// streamsTo reports whether one of some accounts imports a stream from a.
+func (a *account) streamsTo(some map[*account]bool) bool {
+	l := a.links.Load()
+	return l != nil && slices.ContainsFunc(l.streams, func(s *streamLink) bool { return some[s.to] })
 }
 
 // vanishedTime is how long the group of a subscription is remembered that has gone. Source: docs/spec/route-protocol.md §2.6.

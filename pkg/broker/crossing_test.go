@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/natsd/natsd/internal/interest"
 )
 
 // linked returns options with three accounts: A exports, B and C import. Each has a user of its name in lower case.
@@ -323,4 +326,34 @@ func TestAutoUnsubscribeAcross(t *testing.T) {
 	a.send("PUB s.1 0\r\n\r\nPUB s.2 0\r\n\r\nPUB s.3 0\r\n\r\n")
 	importer.expect("MSG fromA.1 1 0", "", "MSG fromA.2 1 0", "")
 	importer.roundTrip()
+}
+
+// TestInterestThroughImports: what is announced for a stream that an account imports is what its clients ask for in the end, however
+// many come and go at a time. Spec: docs/spec/route-protocol.md §3.5.
+func TestInterestThroughImports(t *testing.T) {
+	o := linked()
+	o.Clustered = true
+	for i := range 300 { // looking at all of them takes long enough to be overtaken
+		o.Accounts = append(o.Accounts, Account{Name: fmt.Sprintf("D%d", i), Imports: []Import{{Account: "A", Subject: "s.>"}}})
+	}
+	b := launch(t, o)
+	key := interest.Key[*account]{Account: b.live.Load().authority.accounts["A"], Subject: "s.>"}
+	comes, goes := as(t, b, "b"), as(t, b, "b")
+	goes.send("SUB x 1\r\n")
+	goes.roundTrip()
+	for i := range 300 {
+		var both sync.WaitGroup
+		both.Go(func() { comes.send("SUB x 1\r\n") })
+		both.Go(func() { goes.send("UNSUB 1\r\n") })
+		both.Wait()
+		comes.roundTrip()
+		goes.roundTrip()
+		b.announcer.mu.Lock()
+		announced := b.announcer.mu.imported[key]
+		b.announcer.mu.Unlock()
+		if !announced {
+			t.Fatalf("round %d: there is a subscriber, and the stream is not announced", i)
+		}
+		comes, goes = goes, comes
+	}
 }

@@ -430,6 +430,42 @@ func TestAccountsAcrossServers(t *testing.T) {
 	publisher.expect("PONG")
 }
 
+// TestStreamsThroughAccounts: a stream that an account imports from one that imports it itself gets to its clients, on whatever server
+// they are.
+func TestStreamsThroughAccounts(t *testing.T) {
+	options := broker.Options{Accounts: []broker.Account{
+		{Name: "A", Exports: []broker.Export{{Subject: "news.>"}}},
+		{Name: "B", Imports: []broker.Import{{Account: "A", Subject: "news.>", Local: "relayed.>"}}, Exports: []broker.Export{{Subject: "relayed.>"}}},
+		{Name: "C", Imports: []broker.Import{{Account: "B", Subject: "relayed.>"}}},
+	}, Auth: &broker.Auth{Users: []broker.User{{Name: "a", Account: "A"}, {Name: "c", Account: "C"}}}}
+	one := startNodeWith(t, options, nil)
+	two := startNodeWith(t, options, nil, one)
+	meshOf(t, one, two)
+	publisher, here, there := loginTo(t, one, "a"), loginTo(t, one, "c"), loginTo(t, two, "c")
+	for _, c := range []*client{here, there} {
+		c.send("SUB relayed.* 1\r\nPING\r\n")
+		c.expect("PONG")
+	}
+	one.interested(3) // what the client is subscribed to, and the stream in both accounts that it comes through
+	publisher.send("PUB news.today 2\r\nhi\r\nPUB news.end 0\r\n\r\n")
+	for _, c := range []*client{here, there} {
+		c.expect("MSG relayed.today 1 2", "hi", "MSG relayed.end 1 0", "")
+	}
+	there.send("UNSUB 1\r\nPING\r\n")
+	there.expect("PONG")
+	one.interested(0)
+}
+
+// loginTo returns a client of n that is a user without a password.
+func loginTo(t *testing.T, n *node, user string) *client {
+	t.Helper()
+	c := dialTo(t, n.broker.ClientAddr().String())
+	c.line("INFO ")
+	c.send(fmt.Sprintf("CONNECT {\"verbose\":false,\"pedantic\":false,\"user\":%q,\"pass\":\"\"}\r\nPING\r\n", user))
+	c.expect("PONG")
+	return c
+}
+
 // TestErrorReports: of attempts that fail, so many are logged (docs/spec/config.md B2).
 func TestErrorReports(t *testing.T) {
 	o := (&Options{Port: 1, ConnectErrorReports: 3, Routes: []*url.URL{{Host: "10.0.0.1:6222"}}}).withDefaults()
