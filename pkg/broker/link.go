@@ -42,7 +42,8 @@ type LinkOptions struct {
 	// Stranger says that the other server has connected, and may be none: until Announce, only so many lines about such links and
 	// about clients that have not logged in are logged.
 	Stranger bool
-	// Imports and Exports limit the interest that is announced and accepted. Their subscribe side counts; nil: no limit.
+	// Imports and Exports limit the interest that is announced and accepted, by their subscribe side, and the messages that are
+	// taken in, by the publish side of Imports, since another server may send what it was not asked for. Nil: no limit.
 	Imports, Exports *permission.Set
 	// MaxInterest is the most subjects that the other server's interest is kept of; 0: DefaultMaxInterest.
 	MaxInterest int

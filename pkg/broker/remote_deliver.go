@@ -109,7 +109,7 @@ func (w *worker) deliverRouted(c *conn, op wire.Op) {
 			return
 		}
 	}
-	if c.route.imports != nil && !c.route.imports.Receive(e.Subject, "") {
+	if c.route.imports != nil && !c.route.imports.Publish(e.Subject) {
 		return
 	}
 	if a != w.routed.account {

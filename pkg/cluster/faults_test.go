@@ -312,6 +312,28 @@ func TestNoiseOfGuests(t *testing.T) {
 	eventually(t, "the end of a route is logged", func() bool { return log.count("Router connection closed") == before+1 })
 }
 
+// TestImportsAreKept: of what is not on the list of imports nothing gets in, though nobody had told that server of interest in it
+// (docs/spec/config.md B5).
+func TestImportsAreKept(t *testing.T) {
+	n := startNode(t, func(o *Options) {
+		o.Imports = &permission.Side{Allow: []string{"pub.>"}, Deny: []string{"pub.not"}}
+	})
+	a := n.joined(t, "A")
+	a.expect("PONG")
+	c := connectTo(t, n)
+	c.send("SUB > 1\r\nSUB * w 2\r\nSUB pub.> 3\r\nPING\r\n")
+	c.expect("PONG")
+	a.expect("RS+ $G pub.>")
+	for range 2 {
+		a.send("RMSG $G private 1\r\nx\r\nHMSG $G private.a 12 13\r\nNATS/1.0\r\n\r\nx\r\nRMSG $G private | w 1\r\nx\r\nMSG private RSID:1:1 1\r\nx\r\nRMSG $G pub.not 1\r\nx\r\nRMSG $G pub.a 1\r\ny\r\n")
+		got := []string{c.line("MSG pub.a "), c.line("y"), c.line("MSG pub.a "), c.line("y")}
+		slices.Sort(got)
+		if want := []string{"MSG pub.a 1 1", "MSG pub.a 3 1", "y", "y"}; !slices.Equal(got, want) {
+			t.Fatalf("got %q, want %q", got, want)
+		}
+	}
+}
+
 // TestEveryAddress: each address of a name is tried, those that are found later too, and this server is left out.
 func TestEveryAddress(t *testing.T) {
 	a, b := startNode(t, nil), startNode(t, nil)

@@ -181,15 +181,17 @@ func (o *Options) advertised(port int) (string, int, bool) {
 	return host, port, true
 }
 
-// imports returns the rules for interest that is announced, exports those for interest that is accepted; nil: no limit.
+// imports returns the rules for interest that is announced and messages that come in, exports those for interest that is accepted
+// and messages that go out; nil: no limit.
 func (o *Options) imports() *permission.Set { return limits(o.Imports) }
 func (o *Options) exports() *permission.Set { return limits(o.Exports) }
 
+// limits returns the rules of one direction: they hold for interest, which may have wildcards, and for messages, which have none.
 func limits(s *permission.Side) *permission.Set {
 	if s == nil {
 		return nil
 	}
-	return permission.Compile(&permission.Rules{Publish: permission.Side{Open: true}, Subscribe: *s})
+	return permission.Compile(&permission.Rules{Publish: *s, Subscribe: *s})
 }
 
 // hostPort returns the address of a route for comparing: host and port in lower case.
