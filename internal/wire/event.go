@@ -84,4 +84,8 @@ type Event struct {
 	Queues  []byte
 	Listed  bool
 	Weight  int64
+
+	// Matched is not the parser's, and nil between two events: the subject that decides who gets the message, where Subject
+	// is another one, which is only shown (docs/spec/route-protocol.md §3.6).
+	Matched []byte
 }

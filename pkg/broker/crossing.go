@@ -56,8 +56,8 @@ func (w *worker) cross() *crossing {
 // deliverAcross queues m, published by c in from, for other accounts, and reports whether anybody took it. A stream crosses
 // on every server for the clients there, a request to a service where it is published.
 func (w *worker) deliverAcross(c *conn, m message, from *account, hop int) bool {
-	taken := false
-	if from.responses.waiting.Load() > 0 && bytes.HasPrefix(m.Subject, w.b.responsePrefix) {
+	taken, text := false, m.matched()
+	if from.responses.waiting.Load() > 0 && bytes.HasPrefix(text, w.b.responsePrefix) {
 		taken = w.deliverResponse(c, m, from, hop)
 	}
 	l := from.links.Load()
@@ -65,9 +65,9 @@ func (w *worker) deliverAcross(c *conn, m message, from *account, hop int) bool 
 		return taken
 	}
 	for _, s := range l.streams {
-		if s.name.Matches(m.Subject) {
+		if s.name.Matches(text) {
 			memory := &w.cross().hops[hop]
-			memory.subject = s.name.Append(memory.subject[:0], m.Subject)
+			memory.subject = s.name.Append(memory.subject[:0], text)
 			taken = w.deliverIn(c, m, s.to, memory.subject, m.Reply, hop, false) || taken
 		}
 	}
@@ -88,7 +88,11 @@ func (w *worker) deliverIn(c *conn, m message, to *account, subject, reply []byt
 	w.seal() // what was published before comes before
 	memory := &w.cross().hops[hop]
 	memory.event = *m.Event
-	memory.event.Subject = subject
+	if m.Matched == nil {
+		memory.event.Subject = subject
+	} else {
+		memory.event.Matched = subject // what is shown stays
+	}
 	if !bytes.Equal(reply, m.Reply) {
 		memory.event.Reply, memory.event.Tail = reply, nil
 	}
@@ -117,7 +121,7 @@ func (w *worker) deliverRequest(c *conn, m message, from *account, s *serviceLin
 
 // deliverResponse queues an answer in the account of who asked. Answers that are not expected are dropped.
 func (w *worker) deliverResponse(c *conn, m message, from *account, hop int) bool {
-	r := from.responses.take(string(m.Subject[len(w.b.responsePrefix):]))
+	r := from.responses.take(string(m.matched()[len(w.b.responsePrefix):]))
 	if r == nil || hop == maxHops {
 		return false
 	}

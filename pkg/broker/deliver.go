@@ -18,6 +18,14 @@ type message struct {
 	headers bool // it came with HPUB
 }
 
+// matched returns the subject that decides who may get m.
+func (m message) matched() []byte {
+	if m.Matched != nil {
+		return m.Matched
+	}
+	return m.Subject
+}
+
 // deliver queues m, published by c in account a, for everybody in r and reports whether anybody took it. If c is another
 // server, that is everybody here, and queue groups are left out.
 //

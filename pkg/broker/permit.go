@@ -87,10 +87,10 @@ func patternOf(r *matches) string {
 // to which c is allowed to answer, notes that.
 func (c *conn) mayReceive(m message, s *subscription) bool {
 	if c.route != nil {
-		return c.route.exports.Receive(m.Subject, s.queue())
+		return c.route.exports.Receive(m.matched(), s.queue())
 	}
 	id := c.identity.Load()
-	if id == nil || !id.rules.Receive(m.Subject, s.queue()) {
+	if id == nil || !id.rules.Receive(m.matched(), s.queue()) {
 		return false
 	}
 	if r := id.rules.Responses(); r != nil && len(m.Reply) > 0 {

@@ -137,6 +137,7 @@ func (w *worker) deliverRouted(c *conn, op wire.Op) {
 	if a.links.Load() != nil || a.responses.waiting.Load() > 0 {
 		w.deliverAcross(c, m, a, 0)
 	}
+	e.Matched = nil
 }
 
 // deliverPlain queues m, which comes from another server, for the plain subscriptions of clients among r.
@@ -249,7 +250,7 @@ func parseRSID(text []byte) (cid uint64, sid []byte, found bool) {
 const ackPrefix = "$JS.ACK."
 
 // unwrapAck gives such a message the subject that clients are to see, which stands behind an '@' after the eighth dot of
-// its reply. Source: docs/spec/route-protocol.md §3.6.
+// its reply. The one that it was sent to goes on deciding who gets it. Source: docs/spec/route-protocol.md §3.6.
 func unwrapAck(e *wire.Event) {
 	at := 0
 	for range 8 {
@@ -263,5 +264,5 @@ func unwrapAck(e *wire.Event) {
 	if mark < 0 || at+mark+1 == len(e.Reply) {
 		return
 	}
-	e.Subject, e.Reply, e.Tail = e.Reply[at+mark+1:], e.Reply[:at+mark], nil
+	e.Matched, e.Subject, e.Reply, e.Tail = e.Subject, e.Reply[at+mark+1:], e.Reply[:at+mark], nil
 }

@@ -334,6 +334,42 @@ func TestImportsAreKept(t *testing.T) {
 	}
 }
 
+// TestJetStreamAcrossAccounts: of a delivery of JetStream the subject that it was sent to decides who gets it: by imports and by
+// permissions. Clients are shown the one in its reply (docs/spec/route-protocol.md §3.6).
+func TestJetStreamAcrossAccounts(t *testing.T) {
+	limited := func(deny string) *broker.Permissions {
+		return &broker.Permissions{Publish: broker.PermissionSide{Open: true}, Subscribe: broker.PermissionSide{Open: true, Deny: []string{deny}}}
+	}
+	n := startNodeWith(t, broker.Options{Accounts: []broker.Account{
+		{Name: "A", Exports: []broker.Export{{Subject: "deliver.>"}}},
+		{Name: "B", Imports: []broker.Import{{Account: "A", Subject: "deliver.>", Local: "from.A.>"}}},
+	}, Auth: &broker.Auth{Users: []broker.User{
+		{Name: "a", Account: "A"}, {Name: "b", Account: "B"},
+		{Name: "not here", Account: "A", Permissions: limited("deliver.x")}, {Name: "not there", Account: "B", Permissions: limited("from.A.x")},
+		{Name: "here", Account: "A", Permissions: limited("orders.*")}, {Name: "there", Account: "B", Permissions: limited("orders.*")},
+	}}}, nil)
+	route := n.joined(t, "R")
+	route.expect("PONG")
+	login := func(user, subject string) *client {
+		c := loginTo(t, n, user)
+		c.send("SUB " + subject + " 1\r\nPING\r\n")
+		c.expect("PONG")
+		return c
+	}
+	all := []*client{login("a", "deliver.*"), login("b", "from.A.*"), login("here", "*.*"), login("there", ">")}
+	none := []*client{login("not here", "deliver.*"), login("not there", "from.A.*"), login("a", "orders.*"), login("b", "orders.*")}
+	const ack = "$JS.ACK.ORDERS.dur.1.42.7.1700000000000000000.0"
+	for range 2 {
+		route.send("RMSG A deliver.x " + ack + "@orders.new 2\r\nok\r\nRMSG A deliver.end 0\r\n\r\nRMSG A orders.end 0\r\n\r\nRMSG B orders.end 0\r\n\r\n")
+		for i, c := range all {
+			c.expect("MSG orders.new 1 "+ack+" 2", "ok", "MSG "+[]string{"deliver.end", "from.A.end"}[i%2]+" 1 0", "")
+		}
+		for i, c := range none {
+			c.expect("MSG "+[]string{"deliver.end", "from.A.end", "orders.end", "orders.end"}[i]+" 1 0", "")
+		}
+	}
+}
+
 // TestEveryAddress: each address of a name is tried, those that are found later too, and this server is left out.
 func TestEveryAddress(t *testing.T) {
 	a, b := startNode(t, nil), startNode(t, nil)
