@@ -72,7 +72,7 @@ type server interface {
 	Reload(nodeOptions) error
 	Protect(h http.Handler) http.Handler
 	ListenerFiles() (names []string, files []*os.File, err error)
-	Retire(ctx context.Context) error
+	Retire(ctx context.Context, token string) error
 	Ports() ports
 	Stats() broker.Stats
 	LameDuck(ctx context.Context) error

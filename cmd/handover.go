@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -22,8 +23,9 @@ type handover struct {
 }
 
 type handoverResult struct {
-	pid int
-	err error
+	pid   int
+	token string // see newProcess
+	err   error
 }
 
 // Upgrade starts a new process of the program as it is on the disk now, with the same command line and environment, and hands it the
@@ -51,7 +53,8 @@ func (d *daemon) beginHandover(h handover) {
 		return
 	}
 	d.logger.Info().Msg("Handing over to a new process")
-	process, ready, err := d.newProcess()
+	token := rand.Text()
+	process, ready, err := d.newProcess(token)
 	if err != nil {
 		d.logger.Error().Msgf("Cannot hand over: %v", err)
 		h.reply <- handoverResult{err: err}
@@ -59,11 +62,16 @@ func (d *daemon) beginHandover(h handover) {
 	}
 	h.process = process
 	d.upgrading = &h
-	go func() { d.handedOver <- awaitReady(process, ready) }()
+	go func() {
+		r := awaitReady(process, ready)
+		r.token = token
+		d.handedOver <- r
+	}()
 }
 
-// newProcess starts the new process and returns it with the pipe through which it says that it serves.
-func (d *daemon) newProcess() (*os.Process, *os.File, error) {
+// newProcess starts the new process and returns it with the pipe through which it says that it serves. By the token it knows this one
+// again, as another server of the cluster. The environment of a process is shown to its user alone.
+func (d *daemon) newProcess(token string) (*os.Process, *os.File, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, nil, fmt.Errorf("cannot find the program: %w", err)
@@ -88,7 +96,7 @@ func (d *daemon) newProcess() (*os.Process, *os.File, error) {
 		return nil, nil, fmt.Errorf("cannot make a pipe: %w", err)
 	}
 	defer func() { _ = write.Close() }() // the new process has its own
-	env := append(withoutInherited(d.options.factory.Environ), envHandover+"="+strings.Join(names, ":"))
+	env := append(withoutInherited(d.options.factory.Environ), envHandover+"="+strings.Join(names, ":"), envPredecessor+"="+d.broker.ID()+" "+token)
 	process, err := startWith(program, append([]string{d.options.factory.Program}, d.options.factory.Args...), env, append(files, write))
 	if err != nil {
 		_ = ready.Close() // nobody writes to it
@@ -102,7 +110,7 @@ func withoutInherited(env []string) []string {
 	var kept []string
 	for _, entry := range env {
 		switch name, _, _ := strings.Cut(entry, "="); name {
-		case envHandover, envListenFDs, envListenPID, envListenNames, envWatchdogPID:
+		case envHandover, envPredecessor, envListenFDs, envListenPID, envListenNames, envWatchdogPID:
 		default:
 			kept = append(kept, entry)
 		}

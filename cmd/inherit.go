@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/natsd/natsd/pkg/cluster"
 )
 
 // Names of listeners, for socket activation (FileDescriptorName=) and between two processes of an upgrade.
@@ -21,7 +23,8 @@ const (
 	envListenPID   = "LISTEN_PID"
 	envListenFDs   = "LISTEN_FDS"
 	envListenNames = "LISTEN_FDNAMES"
-	envHandover    = "NATSD_HANDOVER" // names of the listeners, with colons between; a pipe for the word that all is well comes after them
+	envHandover    = "NATSD_HANDOVER"      // names of the listeners, with colons between; a pipe for the word that all is well comes after them
+	envPredecessor = "NATSD_HANDOVER_FROM" // id of the server that hands over, a blank, and the token that it shows as another server of the cluster
 )
 
 // firstInherited is the first file descriptor that is handed to a process.
@@ -31,6 +34,8 @@ const firstInherited = 3
 type inherited struct {
 	listeners map[string]net.Listener
 	ready     *os.File // where to say that the server is ready; nil: nobody waits
+
+	predecessor *cluster.Predecessor // nil: none
 }
 
 // newInherited returns what the environment says was handed to process pid. Environment variables of it are for this process
@@ -46,6 +51,10 @@ func newInherited(lookup func(string) (string, bool), pid int) (*inherited, erro
 			return nil, err
 		}
 		in.ready = os.NewFile(uintptr(firstInherited+len(names)), "ready")
+		who, _ := lookup(envPredecessor)
+		if id, token, found := strings.Cut(who, " "); found {
+			in.predecessor = &cluster.Predecessor{ID: id, Token: token}
+		}
 		return in, nil
 	}
 	if text, _ := lookup(envListenPID); text != strconv.Itoa(pid) {
@@ -93,6 +102,14 @@ func (in *inherited) listener(name string) net.Listener {
 	l := in.listeners[name]
 	delete(in.listeners, name)
 	return l
+}
+
+// from returns the process that hands over, nil if there is none.
+func (in *inherited) from() *cluster.Predecessor {
+	if in == nil {
+		return nil
+	}
+	return in.predecessor
 }
 
 // closeRest closes the listeners that nobody has asked for: what they were for is off.

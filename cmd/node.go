@@ -104,10 +104,10 @@ func (n *node) ListenerFiles() (names []string, files []*os.File, err error) {
 	return names, files, err
 }
 
-// Retire leaves the ports besides that for clients to another process, which has copies of them.
-func (n *node) Retire(ctx context.Context) error {
+// Retire leaves the ports besides that for clients to another process, which has copies of them and knows a token.
+func (n *node) Retire(ctx context.Context, token string) error {
 	if n.cluster != nil {
-		n.cluster.Retire()
+		n.cluster.Retire(token)
 	}
 	return n.stopMonitor(ctx)
 }

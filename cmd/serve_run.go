@@ -173,6 +173,7 @@ func (d *daemon) inheritInto(o *nodeOptions) {
 	o.Listener = d.inherited.listener(listenerClients)
 	if o.cluster != nil {
 		o.cluster.Listener = d.inherited.listener(listenerRoutes)
+		o.cluster.Predecessor = d.inherited.from()
 	}
 	if o.monitor != nil {
 		o.monitor.Listener = d.inherited.listener(listenerMonitor)
@@ -293,7 +294,7 @@ func (d *daemon) run(ctx context.Context, signals <-chan os.Signal) error {
 			d.beginHandover(h)
 		case r := <-d.handedOver:
 			if d.endHandover(r) {
-				d.retire(work)
+				d.retire(work, r.token)
 			}
 		case <-alive:
 			d.broker.Stats() // does not return in a deadlock, and no sign of life is given then
@@ -381,9 +382,9 @@ func (d *daemon) lameDuck(work context.Context) {
 	go func() { d.ducked <- d.broker.LameDuck(work) }()
 }
 
-// retire leaves the ports to the new process, and goes into lame duck mode.
-func (d *daemon) retire(work context.Context) {
-	if err := d.broker.Retire(work); err != nil {
+// retire leaves the ports to the new process, which knows a token, and goes into lame duck mode.
+func (d *daemon) retire(work context.Context, token string) {
+	if err := d.broker.Retire(work, token); err != nil {
 		d.logger.Error().Msgf("Cannot leave the ports to the new process: %v", err)
 	}
 	d.lameDuck(work)

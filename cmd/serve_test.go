@@ -144,7 +144,7 @@ func (s *fakeServer) ID() string            { return "SERVERID" }
 func (s *fakeServer) ClientURL() string     { return "nats://127.0.0.1:1" }
 
 func (s *fakeServer) ListenerFiles() ([]string, []*os.File, error) { return nil, nil, nil }
-func (s *fakeServer) Retire(context.Context) error                 { return nil }
+func (s *fakeServer) Retire(context.Context, string) error         { return nil }
 func (s *fakeServer) Ports() ports                                 { return ports{} }
 func (s *fakeServer) Stats() broker.Stats                          { return broker.Stats{} }
 func (s *fakeServer) Protect(h http.Handler) http.Handler          { return h }

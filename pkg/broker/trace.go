@@ -10,7 +10,7 @@ import (
 )
 
 // secretKeys are the keys of CONNECT whose values never reach the log (docs/spec/cli.md §8.4).
-var secretKeys = []string{"pass", "auth_token", "sig", "jwt"}
+var secretKeys = []string{"pass", "auth_token", "sig", "jwt", "natsd_handover"}
 
 const redacted = "[REDACTED]"
 

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/url"
 	"os"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -32,6 +30,8 @@ type Cluster struct {
 	passwords *password.Verifier
 	options   atomic.Pointer[Options] // with defaults; stored by New and Reload
 	reloading sync.Mutex              // held by Reload, which is one at a time
+
+	predecessor atomic.Pointer[awaited] // nil: there is none, or it has come
 
 	ctx    context.Context // ends when Shutdown begins
 	cancel context.CancelFunc
@@ -64,6 +64,9 @@ func New(b *broker.Broker, o Options) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{broker: b, passwords: password.NewVerifier(1), events: make(chan request), done: make(chan struct{}), dials: make(chan struct{}, maxDials), guests: make(chan struct{}, maxGuests)}
+	if p := o.Predecessor; p != nil && p.Token != "" {
+		c.predecessor.Store(&awaited{*p, time.Now().Add(handoverTime)})
+	}
 	c.options.Store(o.withDefaults())
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.mu.links, c.mu.guests = make(map[linkID]*broker.Link), make(map[linkID]bool)
@@ -147,35 +150,6 @@ func (c *Cluster) Reload(o Options) error {
 // LameDuck tells other servers that this one is going down, so that they send its clients nowhere near it. It goes before
 // LameDuck of the broker; routes stay until the broker stops.
 func (c *Cluster) LameDuck() { c.tell(ducked{}) }
-
-// Retire hands the port for routes over to another process, which has a copy of it: this one accepts nobody any more, and looks for a
-// server there, so that the clients of both reach each other until this one stops. It goes before LameDuck.
-func (c *Cluster) Retire() {
-	c.mu.Lock()
-	listener := c.mu.listener
-	c.mu.Unlock()
-	if listener == nil {
-		return
-	}
-	_ = listener.Close() // the other process has its own
-	c.reloading.Lock()
-	defer c.reloading.Unlock()
-	next := *c.options.Load()
-	host, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		return
-	}
-	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	route := &url.URL{Scheme: "nats-route", Host: net.JoinHostPort(host, port)}
-	if next.User != "" && !password.IsHash(next.Password) {
-		route.User = url.UserPassword(next.User, next.Password)
-	}
-	next.Routes = append(slices.Clone(next.Routes), route)
-	c.options.Store(&next)
-	c.tell(configured{&next})
-}
 
 // Shutdown ends the membership: nobody is dialled or accepted any more. Links stay as long as the broker runs, so that what
 // its clients have published last goes out: it is to be shut down between this and Wait.

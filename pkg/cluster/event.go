@@ -38,10 +38,11 @@ type (
 		dial dialID
 		err  string
 	}
-	// greeted: CONNECT came, with the right credentials if there are any.
+	// greeted: CONNECT came, with the right credentials if there are any. handover: from the predecessor of this process.
 	greeted struct {
-		link    linkID
-		connect *connect
+		link     linkID
+		connect  *connect
+		handover bool
 	}
 	// informed: INFO came.
 	informed struct {
@@ -58,6 +59,8 @@ type (
 	advertised struct{ urls []string }
 	// ducked: this server is going down.
 	ducked struct{}
+	// retired: another process has taken over the port, and is to be shown a token.
+	retired struct{ host, port, token string }
 	// tick: time has passed.
 	tick struct{}
 )
@@ -68,10 +71,12 @@ type action interface{}
 type (
 	// resolve asks for the addresses of a target.
 	resolve struct{ target, host, port string }
-	// dial asks for a connection to an address ("ip:port"), where a host of this name is expected.
+	// dial asks for a connection to an address ("ip:port"), where a host of this name is expected. handover: it is the process that
+	// takes over, whatever its name.
 	dial struct {
 		dial       dialID
 		addr, host string
+		handover   bool
 	}
 	// send asks for a line to be sent.
 	send struct {

@@ -30,7 +30,7 @@ func (m *mesh) gossip(l *link) {
 // Source: docs/spec/route-protocol.md §2.8, docs/spec/choices.md 5.
 func (m *mesh) hear(l *link, i *info) {
 	addr := i.address()
-	if addr == "" || i.ServerID == m.self.id || m.peers[i.ServerID] != nil || i.old() != l.info.old() {
+	if addr == "" || i.ServerID == m.self.id || m.peers[i.ServerID] != nil || i.old() != l.info.old() && !l.handover {
 		return
 	}
 	if t := m.configuredFor(i, addr); t != nil {

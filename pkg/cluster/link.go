@@ -16,6 +16,7 @@ type link struct {
 	addr      string  // of the target, that was dialled
 	solicited bool    // this server has dialled, or would
 	explicit  bool    // because of its configuration
+	handover  bool    // one end is the process that hands over to the other
 
 	waiting  bool  // for the INFO of the server that was dialled; CONNECT was not sent
 	locked   bool  // until CONNECT comes

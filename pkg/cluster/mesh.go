@@ -86,6 +86,8 @@ func (m *mesh) step(now time.Time, e event) []action {
 	case ducked:
 		m.ducked = true
 		m.sayAgain()
+	case retired:
+		m.retire(e)
 	case tick:
 	}
 	m.act()
@@ -127,7 +129,7 @@ func (m *mesh) connected(e dialled) {
 		m.drop(l, "", "Route Removed")
 		return
 	}
-	t.link, l.addr, l.explicit = e.link, t.trying, t.explicit
+	t.link, l.addr, l.explicit, l.handover = e.link, t.trying, t.explicit, t.token != ""
 	t.dialling = false
 	if e.options != nil {
 		m.revise(l, e.options) // as in accept
@@ -142,6 +144,7 @@ func (m *mesh) introduce(l *link) {
 	name, dynamic := m.name.greeting(m.random)
 	c := &connect{
 		Echo: true, User: user, Pass: password, TLSRequired: m.options.TLS != nil, Headers: true, Name: m.self.id, Cluster: name, ClusterDynamic: dynamic,
+		Handover: l.target.token,
 	}
 	m.do(send{l.id, c.line()})
 	m.do(send{l.id, m.infoFor(l)})
@@ -186,7 +189,7 @@ func (m *mesh) greet(e greeted) {
 	if l == nil || l.dropped {
 		return
 	}
-	l.locked = false
+	l.locked, l.handover = false, e.handover
 	l.deadline = later(l.deadline, l.begun.Add(registerTime))
 	switch {
 	case c.Lang != "":

@@ -219,6 +219,9 @@ type connect struct {
 	Cluster        string `json:"cluster,omitempty"`
 	ClusterDynamic bool   `json:"cluster_dynamic,omitempty"`
 
+	// Handover is the token of Predecessor, shown to the process that takes over.
+	Handover string `json:"natsd_handover,omitempty"`
+
 	Lang       string `json:"lang,omitempty"`
 	Gateway    string `json:"gateway,omitempty"`
 	Account    string `json:"account,omitempty"`

@@ -40,6 +40,8 @@ type Options struct {
 	Port int    // RandomPort: a free one
 	// Listener is used in place of listening on Host and Port. The cluster closes it. Nil: none.
 	Listener net.Listener
+	// Predecessor is the process that hands its port over to this one, as Listener; nil: none. New looks at it, Reload does not.
+	Predecessor *Predecessor
 	// Name is that of the cluster, which all servers must agree on. Empty: whatever the others call it.
 	Name string
 
@@ -94,6 +96,7 @@ type TLSOptions struct {
 // withDefaults returns o with defaults in place of zero values.
 func (o *Options) withDefaults() *Options {
 	d := *o
+	d.Predecessor = nil // its token is kept in one place
 	setDefault(&d.Host, DefaultHost)
 	setDefault(&d.AuthTimeout, DefaultAuthTimeout)
 	setDefault(&d.PingInterval, DefaultPingInterval)

@@ -21,12 +21,15 @@ func (m *mesh) register(l *link, i *info) {
 		m.drop(l, "", "Route To Self")
 		return
 	}
-	if i.ServerName == m.self.name && i.ServerName != "" {
+	if i.ServerName == m.self.name && i.ServerName != "" && !l.handover {
 		m.say(levelError, l.id, "Another server is called %q too, %q; give each its own server_name", i.ServerName, i.ServerID)
 		m.drop(l, "", "Duplicate Server Name")
 		return
 	}
 	if other := m.peers[i.ServerID]; other != nil && !other.dropped && !m.settle(l, other, i) {
+		if l.handover && l.solicited {
+			m.handOn(other) // it has dialled this server already
+		}
 		return
 	}
 	if l.waiting {
@@ -42,7 +45,12 @@ func (m *mesh) register(l *link, i *info) {
 	l.toldAll = m.now
 	m.say(levelDebug, l.id, "Route sent local subscriptions")
 	m.forget(l)
-	m.gossip(l)
+	switch {
+	case !l.handover:
+		m.gossip(l)
+	case l.solicited:
+		m.handOn(l)
+	}
 	if l.target != nil {
 		m.proceed(l.target)
 	}
@@ -102,5 +110,6 @@ func (m *mesh) update(l *link, i *info) {
 	l.info = i
 	if ldm {
 		m.say(levelInfo, l.id, "Server %q is going down", i.ServerID)
+		m.lookForSuccessor(l)
 	}
 }

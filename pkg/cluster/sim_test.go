@@ -460,7 +460,7 @@ func (v *simServer) receive(e *simEnd, line string) {
 		if err := json.Unmarshal(p.Arg, &c); err != nil {
 			v.s.fail("server %d gets %q: %v", v.i, line, err)
 		}
-		v.step(greeted{e.id, &c})
+		v.step(greeted{link: e.id, connect: &c})
 	case wire.OpPing:
 		v.send(e.id, wire.Pong)
 	case wire.OpPong:

@@ -28,6 +28,7 @@ type target struct {
 	host     string
 	port     string
 	user     *url.Userinfo // of a route; nil: none
+	token    string        // for the process that takes over, which is there; empty: for all others
 	explicit bool
 	mode     int    // gossip_mode with which others told of it
 	asks     bool   // the server asks for credentials, others said
@@ -80,6 +81,9 @@ func (t *target) due(now time.Time) bool { return t.idle() && past(t.retryAt, no
 
 // credentials returns what to show the server. Source: docs/spec/route-protocol.md §2.2.
 func (t *target) credentials(o *Options, hello *info) (user, password string) {
+	if t.token != "" {
+		return "", "" // it counts in their place: the password may be known by its hash only
+	}
 	if t.user != nil {
 		password, _ := t.user.Password()
 		return t.user.Username(), password
@@ -269,7 +273,7 @@ func (m *mesh) proceed(t *target) {
 		m.dialled++
 		m.dials[m.dialled] = t
 		t.trying, t.dialling = addr, true
-		m.do(dial{m.dialled, addr, t.host})
+		m.do(dial{m.dialled, addr, t.host, t.token != ""})
 		return
 	}
 	m.endRound(t)

@@ -11,12 +11,9 @@ func (m *mesh) act() {
 	for _, id := range m.linkIDs() {
 		m.actOn(m.links[id])
 	}
-	if m.ducked {
-		return
-	}
 	var due []*target
 	for _, t := range m.targets {
-		if t.due(m.now) {
+		if t.due(m.now) && (!m.ducked || t.token != "") {
 			due = append(due, t)
 		}
 	}
@@ -82,7 +79,7 @@ func (m *mesh) next() time.Time {
 		}
 	}
 	for _, t := range m.targets {
-		if t.idle() && !m.ducked {
+		if t.idle() && (!m.ducked || t.token != "") {
 			consider(t.retryAt)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -144,7 +145,11 @@ func (c *Cluster) dial(a dial) {
 		return
 	}
 	ip := ipOf(nc.RemoteAddr())
-	nc, err = c.secure(nc, o, a.host, true)
+	host := a.host
+	if a.handover {
+		host = ""
+	}
+	nc, err = c.secure(nc, o, host, true)
 	if err != nil {
 		fail(fmt.Errorf("TLS handshake with %s: %w", a.addr, err))
 		return
@@ -160,7 +165,7 @@ func (c *Cluster) dial(a dial) {
 }
 
 // secure shakes hands, if links are encrypted, and returns the connection to go on with. After an error nc is closed. The
-// name that the certificate of a server must have is that of the host in the route.
+// name that the certificate of a server must have is that of the host in the route; an empty one stands for any.
 // Source: docs/spec/route-protocol.md §2.2.
 func (c *Cluster) secure(nc net.Conn, o *Options, host string, dialled bool) (net.Conn, error) {
 	if o.TLS == nil {
@@ -169,7 +174,9 @@ func (c *Cluster) secure(nc net.Conn, o *Options, host string, dialled bool) (ne
 	config := o.TLS.Config.Clone()
 	var secured *tls.Conn
 	if dialled {
-		config.ServerName = host
+		if config.ServerName = host; host == "" {
+			takeAnyName(config)
+		}
 		secured = tls.Client(nc, config)
 	} else {
 		config.ClientAuth = tls.RequireAndVerifyClientCert
@@ -195,6 +202,28 @@ func (c *Cluster) secure(nc net.Conn, o *Options, host string, dialled bool) (ne
 	return secured, nil
 }
 
+// takeAnyName makes config, of who dials, take a certificate whatever names it has, if an authority has signed it that config trusts.
+func takeAnyName(config *tls.Config) {
+	if config.InsecureSkipVerify {
+		return
+	}
+	before := config.VerifyConnection
+	config.InsecureSkipVerify = true // it is verified below, but for the name
+	config.VerifyConnection = func(s tls.ConnectionState) error {
+		options := x509.VerifyOptions{Roots: config.RootCAs, Intermediates: x509.NewCertPool()}
+		for _, c := range s.PeerCertificates[1:] {
+			options.Intermediates.AddCert(c)
+		}
+		if _, err := s.PeerCertificates[0].Verify(options); err != nil {
+			return err
+		}
+		if before != nil {
+			return before(s)
+		}
+		return nil
+	}
+}
+
 var errNotPinned = errors.New("the certificate is not one of the pinned ones")
 
 // pinned reports whether the other end has one of the keys that it may have.
@@ -210,7 +239,7 @@ func (t *TLSOptions) pinned(s tls.ConnectionState) bool {
 func (c *Cluster) attach(nc net.Conn, o *Options, guest bool) (*broker.Link, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	l, err := c.broker.Attach(nc, handler{c}, broker.LinkOptions{
+	l, err := c.broker.Attach(nc, handler{c, near(nc)}, broker.LinkOptions{
 		Locked: guest && o.asksForPassword(), Stranger: guest, Imports: o.imports(), Exports: o.exports(), WriteDeadline: o.WriteDeadline,
 	})
 	if err != nil {
@@ -231,8 +260,17 @@ func ipOf(addr net.Addr) string {
 	return ""
 }
 
+// near reports whether the other end of nc is on this machine: it has the address that it connects to.
+func near(nc net.Conn) bool {
+	ip := ipOf(nc.RemoteAddr())
+	return ip != "" && ip == ipOf(nc.LocalAddr())
+}
+
 // handler is told what other servers say. Its methods run on the goroutines of the links.
-type handler struct{ c *Cluster }
+type handler struct {
+	c    *Cluster
+	near bool // the other server is on this machine
+}
 
 // Connect checks the credentials of a server and hands its CONNECT to the mesh.
 func (h handler) Connect(l *broker.Link, text []byte) (refusal string) {
@@ -243,11 +281,12 @@ func (h handler) Connect(l *broker.Link, text []byte) (refusal string) {
 		l.Close("", "Parse Error")
 		return ""
 	}
-	if o := c.options.Load(); hello.Lang == "" && o.asksForPassword() && !c.mayConnect(l, o, hello) {
+	handover := c.isPredecessor(hello, h.near)
+	if o := c.options.Load(); hello.Lang == "" && o.asksForPassword() && !handover && !c.mayConnect(l, o, hello) {
 		l.Errorf("Authorization Error")
 		return "Authorization Violation"
 	}
-	c.tell(greeted{linkID(l.ID()), hello})
+	c.tell(greeted{linkID(l.ID()), hello, handover})
 	return ""
 }
 
