@@ -225,39 +225,83 @@ func TestProgramBenchErrors(t *testing.T) {
 	}
 }
 
-// TestProgramBenchInterrupted: a run that is interrupted tells what it has, and leaves no server behind.
-func TestProgramBenchInterrupted(t *testing.T) {
-	c := exec.Command(program, "bench", "pubsub", "--rate", "1000", "--duration", "1h", "--warmup", "0", "--json")
-	var out bytes.Buffer
-	c.Stdout = &out
-	pipe, err := c.StderrPipe()
+// benchRun is a `natsd bench` that has begun.
+type benchRun struct {
+	*exec.Cmd
+	t     *testing.T
+	lines *bufio.Scanner // of standard error
+	out   bytes.Buffer
+	errs  string
+}
+
+// startBench starts `natsd bench` with args, and waits until it has begun.
+func startBench(t *testing.T, args ...string) *benchRun {
+	t.Helper()
+	m := &benchRun{Cmd: exec.Command(program, append([]string{"bench"}, args...)...), t: t}
+	m.Stdout = &m.out
+	pipe, err := m.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Start(); err != nil {
+	if err := m.Start(); err != nil {
 		t.Fatal(err)
 	}
-	lines := bufio.NewScanner(pipe)
-	errs := ""
-	for !strings.Contains(errs, "measuring") && lines.Scan() {
-		errs += lines.Text() + "\n"
+	guard := time.AfterFunc(patience, func() { _ = m.Process.Kill() }) // if it does not end
+	t.Cleanup(func() { guard.Stop() })
+	m.lines = bufio.NewScanner(pipe)
+	for !strings.Contains(m.errs, "msgs/s") && m.lines.Scan() {
+		m.errs += m.lines.Text() + "\n"
 	}
+	return m
+}
+
+// report waits for the end, which is to be a failure, and returns the report.
+func (m *benchRun) report() *bench.Report {
+	m.t.Helper()
+	for m.lines.Scan() {
+		m.errs += m.lines.Text() + "\n"
+	}
+	_ = m.Wait() // the exit code is looked at
+	report := &bench.Report{}
+	if err := json.Unmarshal(m.out.Bytes(), report); err != nil || m.ProcessState.ExitCode() != 1 {
+		m.t.Fatalf("exit code %d, %v: %.300s%s", m.ProcessState.ExitCode(), err, m.out.String(), m.errs)
+	}
+	return report
+}
+
+// TestProgramBenchInterrupted: a run that is interrupted tells what it has, and leaves no server behind.
+func TestProgramBenchInterrupted(t *testing.T) {
+	c := startBench(t, "pubsub", "--rate", "1000", "--duration", "1h", "--warmup", "0", "--json")
 	if err := c.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	for lines.Scan() {
-		errs += lines.Text() + "\n"
-	}
-	_ = c.Wait() // the exit code is looked at
-	var report bench.Report
-	if err := json.Unmarshal(out.Bytes(), &report); err != nil || c.ProcessState.ExitCode() != 1 {
-		t.Fatalf("exit code %d, %v: %.300s%s", c.ProcessState.ExitCode(), err, out.String(), errs)
-	}
+	report := c.report()
 	if report.Usage == nil {
 		return // this system does not tell what a process uses, nor its id
 	}
 	pid, err := strconv.Atoi(strings.TrimPrefix(report.Usage.Source, "process "))
 	if err != nil || syscall.Kill(pid, 0) == nil {
 		t.Errorf("the server, %s, still runs", report.Usage.Source)
+	}
+}
+
+// TestProgramBenchSubInterrupted: a run that only listens ends with a signal too. Source: docs/spec/cli.md §13.
+func TestProgramBenchSubInterrupted(t *testing.T) {
+	url := "nats://" + serve(t).addr
+	for _, c := range []struct {
+		line   string
+		signal syscall.Signal
+	}{
+		{"sub -d 1h --json", syscall.SIGINT},
+		{"sub -d 1h --warmup 1h --json", syscall.SIGINT},
+		{"sub --msgs 10 --json", syscall.SIGTERM},
+	} {
+		run := startBench(t, append(strings.Fields(c.line), "-s", url)...)
+		if err := run.Process.Signal(c.signal); err != nil {
+			t.Fatal(err)
+		}
+		if r := run.report().Results[0]; r.Delivered != 0 || r.Measured < 0 {
+			t.Errorf("%s: %+v", c.line, r)
+		}
 	}
 }

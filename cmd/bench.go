@@ -290,7 +290,7 @@ func (o *benchOptions) target(ctx context.Context, servers []string, c *cobra.Co
 			return t, nil, end, err
 		}
 		end = own.stop
-		t.URLs, pid = []string{own.url}, own.pid
+		t.URLs, t.Ended, pid = []string{own.url}, own.ended, own.pid
 	}
 	if err := t.Check(); err != nil {
 		end()

@@ -17,9 +17,10 @@ import (
 
 // benchServer is a server in a process of its own, for `natsd bench` to measure.
 type benchServer struct {
-	url  string
-	pid  int
-	stop func()
+	url   string
+	pid   int
+	ended <-chan struct{} // closed when the process has ended
+	stop  func()
 }
 
 // Bounds of the time that such a server takes.
@@ -61,7 +62,7 @@ func startBenchServer(ctx context.Context, f *Factory) (*benchServer, error) {
 		_ = os.RemoveAll(folder) // it is empty
 		return nil, fmt.Errorf("cannot run a server: %w", err)
 	}
-	s := &benchServer{pid: command.Process.Pid}
+	s := &benchServer{pid: command.Process.Pid, ended: ended}
 	s.stop = func() {
 		_ = command.Process.Kill() // it may have ended
 		<-ended

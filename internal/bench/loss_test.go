@@ -21,9 +21,15 @@ type saboteur struct {
 
 	from, drop, double, swap int64 // every so many messages, after the first; 0: never
 	cut                      int64 // ends the connection after so many messages, once; 0: never
+	down                     int64 // ends everything after so many messages, for good; 0: never
+	refuses                  bool  // once down, it answers with an -ERR instead of not at all
 
 	seen, dropped, doubled, swapped atomic.Int64
 	conns                           sync.WaitGroup
+
+	mu     sync.Mutex
+	open   []net.Conn // guarded by mu
+	isDown bool       // guarded by mu
 }
 
 // start returns the URL to connect to instead of that of the server.
@@ -40,6 +46,14 @@ func (s *saboteur) start(t *testing.T, url string) string {
 			if err != nil {
 				return
 			}
+			s.mu.Lock()
+			isDown := s.isDown
+			s.open = append(s.open, client)
+			s.mu.Unlock()
+			if isDown {
+				s.conns.Go(func() { refuse(client) })
+				continue
+			}
 			s.conns.Go(func() { s.carry(client) })
 		}
 	})
@@ -48,6 +62,28 @@ func (s *saboteur) start(t *testing.T, url string) string {
 		s.conns.Wait()
 	})
 	return "nats://" + listener.Addr().String()
+}
+
+// goDown ends all connections, and what comes after them.
+func (s *saboteur) goDown() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.isDown = true
+	if !s.refuses {
+		_ = s.Close()
+	}
+	for _, c := range s.open {
+		_ = c.Close()
+	}
+}
+
+// refuse plays a server that lets nobody in.
+func refuse(client net.Conn) {
+	defer func() { _ = client.Close() }()
+	_, _ = io.WriteString(client, "INFO {}\r\n")
+	for in := bufio.NewScanner(client); in.Scan() && in.Text() != "PING"; {
+	}
+	_, _ = io.WriteString(client, "-ERR 'go away'\r\n")
 }
 
 // carry carries one connection.
@@ -77,6 +113,9 @@ func (s *saboteur) carry(client net.Conn) {
 			switch {
 			case s.cut > 0 && n == s.cut:
 				_ = out.Flush()
+				return
+			case s.down > 0 && n == s.down:
+				s.goDown()
 				return
 			case held != nil:
 				frame = append(frame, held...)

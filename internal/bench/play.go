@@ -255,13 +255,16 @@ func (l *link) current() *client {
 	return l.client
 }
 
-// set makes c the connection, unless it is over. Locks: takes l.mu.
+// set makes c the connection, unless it is over, and closes the one before: a write may hang on it. Locks: takes l.mu.
 func (l *link) set(c *client) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.stopped {
 		_ = c.Close() // nobody will use it
 		return false
+	}
+	if l.client != nil {
+		_ = l.client.Close() // it has failed
 	}
 	l.client = c
 	return true
@@ -283,7 +286,8 @@ const (
 	lastRetry  = time.Second
 )
 
-// restore connects l again after a failure, with make, and reports whether that came to something before the run ended.
+// restore connects l again after a failure, with connect, and reports whether that came to something before the run ended. What the
+// server refuses it would refuse again: then l is over, for whoever writes too.
 func (p *play) restore(l *link, failure error, connect func(ctx context.Context) (*client, error)) bool {
 	if l.current() == nil {
 		return false
@@ -295,8 +299,12 @@ func (p *play) restore(l *link, failure error, connect func(ctx context.Context)
 		if err == nil {
 			return l.set(c)
 		}
-		var refused serverError
-		if l.current() == nil || errors.As(err, &refused) {
+		if l.current() == nil {
+			return false
+		}
+		if refused := (serverError{}); errors.As(err, &refused) {
+			p.failures.add(err)
+			l.stop()
 			return false
 		}
 		select {

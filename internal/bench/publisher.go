@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,7 +21,8 @@ type publisher struct {
 	index    int
 	link     link
 	counters *counters
-	inbox    *subscriber // notes the replies; nil: not a requester
+	waiting  atomic.Int64 // since when what was sent last waits for the connection to take it, see clock; 0: it does not
+	inbox    *subscriber  // notes the replies; nil: not a requester
 	tokens   chan struct{}
 	pongs    chan struct{}
 
@@ -213,18 +215,27 @@ func (pub *publisher) inBulk(left int64) {
 func (pub *publisher) oneByOne(left int64) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	run := pub.play.run
 	for ; left != 0; left-- {
-		timer.Reset(pub.play.run.target.Timeout)
+		wait := run.target.Timeout
+		if left < 0 {
+			wait = min(wait, time.Duration(run.until.Load()-run.clock.now()))
+		}
+		timer.Reset(wait)
+		late := false
 		select {
 		case <-pub.tokens:
 		case <-timer.C:
-			pub.play.timedOut.Add(1)
-		case <-pub.play.run.ctx.Done():
+			late = true
+		case <-run.ctx.Done():
 			return
 		}
-		now := pub.play.run.clock.now()
+		now := run.clock.now()
 		if left < 0 && pub.over(now) {
 			return
+		}
+		if late {
+			pub.play.timedOut.Add(1)
 		}
 		if !pub.send(1, int64(pub.append(now)), now) {
 			return
@@ -306,9 +317,18 @@ func (pub *publisher) send(n, size, now int64) bool {
 		return false
 	}
 	pub.counters.add(n, size, now)
-	err := c.write(pub.out)
+	pub.waiting.Store(now)
+	goesOn := c.write(pub.out) == nil || pub.awaitOther(c)
+	pub.waiting.Store(0)
 	pub.out = pub.out[:0]
-	for err != nil { // listen connects again; what was written may be lost, and counts as sent
+	return goesOn
+}
+
+// awaitOther waits until listen has connected again after c has failed, and reports whether it has. What was written to c may be
+// lost, and counts as sent. There is nothing to wait for when the time is up.
+func (pub *publisher) awaitOther(c *client) bool {
+	for {
+		_ = c.Close() // listen is to notice
 		select {
 		case <-pub.play.run.ctx.Done():
 			return false
@@ -319,10 +339,16 @@ func (pub *publisher) send(n, size, now int64) bool {
 			return false
 		case again != c:
 			return true
+		case pub.play.Msgs == 0 && pub.over(pub.play.run.clock.now()):
+			return false
 		}
-		_ = c.Close() // listen is to notice
 	}
-	return true
+}
+
+// giveUp ends a publisher whose connection takes nothing any more.
+func (pub *publisher) giveUp() {
+	pub.play.failures.add(fmt.Errorf("publisher %d: given up, the server takes nothing any more", pub.index))
+	pub.link.stop()
 }
 
 // confirm waits until the server has taken everything.
@@ -335,7 +361,10 @@ func (pub *publisher) confirm() {
 	case <-pub.pongs:
 	default:
 	}
-	if err := c.write([]byte("PING\r\n")); err != nil {
+	pub.waiting.Store(pub.play.run.clock.now())
+	err := c.write([]byte("PING\r\n"))
+	pub.waiting.Store(0)
+	if err != nil {
 		return
 	}
 	select {

@@ -62,20 +62,32 @@ type run struct {
 	startAt, measureFrom, until atomic.Int64 // see clock
 
 	plays []*play
+
+	moved, movedAt int64 // see unstick
 }
 
+// errServerEnded is why a run stops early when Target.Ended says so.
+var errServerEnded = errors.New("the server has ended before the run was over; the report tells what came until then")
+
 // Run plays the workloads and returns what came of it. An error means that there is nothing to report, with one exception: if ctx
-// ends, what was measured so far comes with its error.
+// or the server ends, what was measured so far comes with the error.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	inner, cancel := context.WithCancel(ctx)
-	defer cancel()
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	r := &run{ctx: inner, target: &o.Target, clock: newClock(), id: nuid.Next(), seed: rand.Uint64(), drain: o.Drain} //nolint:gosec // no secret
 	defer r.readers.Wait()
 	defer r.stop()
-	defer cancel()
+	defer cancel(nil)
+	r.readers.Go(func() {
+		select {
+		case <-o.Target.Ended:
+			cancel(errServerEnded)
+		case <-inner.Done():
+		}
+	})
 	o.tell(Progress{Phase: PhaseConnect})
 	for i, w := range o.Workloads {
 		p := newPlay(r, i, w)
@@ -87,12 +99,13 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	defer context.AfterFunc(inner, r.stop)() // a write that hangs is to end
 	report := newReport(&o, r)
 	r.play(&o, report)
-	cancel()
+	early := context.Cause(inner)
+	cancel(nil)
 	r.stop()
 	r.readers.Wait()
 	report.finish(r)
-	if err := ctx.Err(); err != nil {
-		return report, fmt.Errorf("stopped early: %w", err)
+	if early != nil {
+		return report, fmt.Errorf("stopped early: %w", early)
 	}
 	return report, nil
 }
@@ -197,36 +210,37 @@ func (r *run) watch(o *Options, report *Report, done chan struct{}) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	warm := time.After(time.Duration(r.measureFrom.Load() - r.clock.now())) // of connections, nobody knows when that is
+	stopped := r.ctx.Done()
 	phase, quietSince, before := PhaseWarmup, int64(0), int64(-1)
 	if report.measuring {
 		phase = PhaseMeasure
 	}
+	listening := false
 	for {
 		published := false
 		select {
 		case <-done:
-			published = true
+			done, listening = nil, r.onlyListens()
+			published = !listening
+		case <-stopped:
+			stopped = nil
 		case <-warm:
 		case <-ticker.C:
 		}
 		now := r.clock.now()
+		if done != nil {
+			r.unstick(o, now)
+		}
+		if listening && r.heardEnough(now) {
+			listening, published = false, true
+		}
 		if phase == PhaseWarmup && (now >= r.measureFrom.Load() || published) {
 			phase = PhaseMeasure
 			report.measure(r)
 		}
 		if published {
-			if r.onlyListens() && now < r.until.Load() && r.ctx.Err() == nil {
-				done = nil // the clock says when it is over
-				published = false
-			}
-		}
-		if done == nil && phase == PhaseMeasure && (now >= r.until.Load() || r.heardAll()) {
-			published = true
-		}
-		if published && phase != PhaseDrain {
-			phase, done = PhaseDrain, nil
+			phase, quietSince = PhaseDrain, now
 			report.published(r)
-			quietSince = now
 		}
 		o.tell(report.tick(r, o, phase))
 		if phase != PhaseDrain {
@@ -250,6 +264,59 @@ func (r *run) onlyListens() bool {
 		}
 	}
 	return true
+}
+
+// heardEnough reports whether a run in which nothing publishes is over: its time is up, it was stopped, all that was waited for has come,
+// or nobody is left to hear it.
+func (r *run) heardEnough(now int64) bool {
+	return now >= r.until.Load() || r.ctx.Err() != nil || r.heardAll() || r.isDeaf()
+}
+
+// isDeaf reports whether all subscribers have given up.
+func (r *run) isDeaf() bool {
+	for _, p := range r.plays {
+		for _, s := range p.subscribers {
+			if s.link.current() != nil {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// unstick ends publishers that would hold the run for ever, because their connection does not come back, or takes nothing. It is called
+// while they publish. A server that is only slow lets a write wait for long, but something moves meanwhile: a publisher is given up when
+// nothing has been published and nothing has come for the time that late messages are waited for, and its time is up. Without a
+// time, a server may take as long to come back as a connection may take.
+func (r *run) unstick(o *Options, now int64) {
+	moved := int64(0)
+	for _, p := range r.plays {
+		if p.Kind == Sub {
+			continue // others may publish to it
+		}
+		sent, _, _ := sum(p.sent.list)
+		came, _, _ := sum(p.came.list)
+		moved += sent + came
+	}
+	if moved != r.moved {
+		r.moved, r.movedAt = moved, now
+	}
+	patience := int64(o.Drain)
+	if o.Duration == 0 {
+		patience = max(patience, int64(o.Target.Timeout))
+	} else if now < r.until.Load() {
+		return
+	}
+	if now-r.movedAt <= patience {
+		return
+	}
+	for _, p := range r.plays {
+		for _, pub := range p.publishers {
+			if since := pub.waiting.Load(); since != 0 && now-since > patience {
+				pub.giveUp()
+			}
+		}
+	}
 }
 
 // heardAll reports whether those who only listen have got as many messages as they wait for.

@@ -52,6 +52,9 @@ type Target struct {
 	TLS         *tls.Config   // nil: only if a URL or the server says so, with the roots of the system
 	Timeout     time.Duration // to connect; 0: 5 s
 
+	// Ended is closed when the server has ended and nobody starts it again: then a run ends too. Nil: nobody can tell.
+	Ended <-chan struct{}
+
 	servers []endpoint
 }
 
