@@ -72,24 +72,51 @@ func (o *benchOptions) load(name string) (*bench.Report, error) {
 // benchFigure is one figure that runs are compared by.
 type benchFigure struct {
 	name  string
-	more  bool // is better
+	kind  figureKind
 	value func(report *bench.Report, r *bench.Result) float64
 	text  func(value float64) string
 }
 
-// benchFigures are those figures. A value of 0 is not known.
+// figureKind says when a figure is worse than before, and what it means that it is 0.
+type figureKind int
+
+const (
+	lessIfKnown  figureKind = iota // less is better; 0: not known, which depends on how the server was run
+	lessIsBetter                   // 0: there is nothing that it could be of, such as messages that have a latency
+	moreIsBetter
+	noneIsBest // and less is better
+)
+
+// isWorse reports whether is, the figure now, is worse than was, the one before, by more than tolerance percent.
+func (k figureKind) isWorse(was, is, tolerance float64) bool {
+	change := 100 * (is/was - 1)
+	switch {
+	case k == noneIsBest:
+		return is > was && (was <= 0 || change > tolerance)
+	case was <= 0: // then nothing is known to be worse
+		return false
+	case is <= 0:
+		return k != lessIfKnown // a load of which nothing comes through any more is worse, however tolerant one is
+	case k == moreIsBetter:
+		return -change > tolerance
+	}
+	return change > tolerance
+}
+
+// benchFigures are those figures.
 var benchFigures = []benchFigure{
-	{"publish rate", true, func(_ *bench.Report, r *bench.Result) float64 { return r.PublishRate }, number},
-	{"deliver rate", true, func(_ *bench.Report, r *bench.Result) float64 { return r.DeliverRate }, number},
-	{"p50", false, func(_ *bench.Report, r *bench.Result) float64 { return latencyFigure(r, false) }, nanoseconds},
-	{"p99", false, func(_ *bench.Report, r *bench.Result) float64 { return latencyFigure(r, true) }, nanoseconds},
-	{"CPU per message", false, func(report *bench.Report, _ *bench.Result) float64 {
+	{"publish rate", moreIsBetter, func(_ *bench.Report, r *bench.Result) float64 { return r.PublishRate }, number},
+	{"deliver rate", moreIsBetter, func(_ *bench.Report, r *bench.Result) float64 { return r.DeliverRate }, number},
+	{"p50", lessIsBetter, func(_ *bench.Report, r *bench.Result) float64 { return latencyFigure(r, false) }, nanoseconds},
+	{"p99", lessIsBetter, func(_ *bench.Report, r *bench.Result) float64 { return latencyFigure(r, true) }, nanoseconds},
+	{"lost", noneIsBest, func(_ *bench.Report, r *bench.Result) float64 { return float64(r.Lost) }, number},
+	{"CPU per message", lessIfKnown, func(report *bench.Report, _ *bench.Result) float64 {
 		if report.Usage == nil || len(report.Results) > 1 {
 			return 0
 		}
 		return float64(report.Usage.CPUPerMessage)
 	}, nanoseconds},
-	{"memory", false, func(report *bench.Report, _ *bench.Result) float64 {
+	{"memory", lessIfKnown, func(report *bench.Report, _ *bench.Result) float64 {
 		if report.Usage == nil || len(report.Results) > 1 {
 			return 0
 		}
@@ -129,11 +156,16 @@ func (o *benchOptions) compareWith(before, now *bench.Report) error {
 		common++
 		for _, f := range benchFigures {
 			was, is := f.value(before, old), f.value(now, r)
-			if was <= 0 || is <= 0 {
-				continue
+			isWorse := f.kind.isWorse(was, is, o.tolerance)
+			if !isWorse && (was <= 0 || is <= 0) {
+				continue // not known of both
 			}
-			_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%.2f\n", clean(r.Name), f.name, f.text(was), f.text(is), is/was)
-			if change := 100 * (is/was - 1); f.more && -change > o.tolerance || !f.more && change > o.tolerance {
+			ratio := "-"
+			if was > 0 {
+				ratio = fmt.Sprintf("%.2f", is/was)
+			}
+			_, _ = fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", clean(r.Name), f.name, f.text(was), f.text(is), ratio)
+			if isWorse {
 				worse = append(worse, fmt.Sprintf("%s: %s is %s, %s before: worse by more than %g %%", r.Name, f.name, f.text(is), f.text(was), o.tolerance))
 			}
 		}

@@ -259,5 +259,10 @@ func writeBenchCSV(w io.Writer, report *bench.Report) error {
 	return table.Error()
 }
 
-// nanoseconds is duration for a figure.
-func nanoseconds(value float64) string { return duration(time.Duration(value)) }
+// nanoseconds is duration for a figure; 0: there is none.
+func nanoseconds(value float64) string {
+	if value <= 0 {
+		return "none"
+	}
+	return duration(time.Duration(value))
+}
