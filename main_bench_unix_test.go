@@ -136,6 +136,35 @@ func TestProgramBenchMixed(t *testing.T) {
 	}
 }
 
+// TestProgramBenchMixedMessages: workloads with a number of messages need no time, and are measured from the first of them unless a
+// time to warm up is asked for. Source: docs/spec/cli.md §13.
+func TestProgramBenchMixedMessages(t *testing.T) {
+	url := "nats://" + serve(t).addr
+	file := filepath.Join(t.TempDir(), "day.yml")
+	const counted = "{workload: pubsub, msgs: 2000}"
+	for _, c := range []struct{ other, flags, duration, warmup string }{
+		{"{name: api, workload: request, msgs: 100}", "", "0s", "0s"},
+		{"{name: idle, workload: connections, connections: 10}", "-d 100ms", "100ms", "1s"},
+		{"{name: api, workload: request, rate: 100}", "-d 100ms", "100ms", "1s"},
+	} {
+		if err := os.WriteFile(file, []byte("workloads:\n- "+counted+"\n- "+c.other+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, errs, code := runBench(t, nil, append([]string{"mixed", file, "-s", url, "--json", "-q", "--min-rate", "1"}, strings.Fields(c.flags)...)...)
+		var report bench.Report
+		if err := json.Unmarshal([]byte(out), &report); err != nil || code != 0 {
+			t.Errorf("%s: exit code %d, %v: %s", c.other, code, err, errs)
+			continue
+		}
+		if report.Duration.String() != c.duration || report.Warmup.String() != c.warmup {
+			t.Errorf("%s: %v after %v, want %s after %s", c.other, report.Duration, report.Warmup, c.duration, c.warmup)
+		}
+		if r := report.Results[0]; r.Latency == nil || r.Latency.Count != 2000 || r.Delivered != 2000 {
+			t.Errorf("%s: %+v", c.other, r)
+		}
+	}
+}
+
 // TestProgramBenchSub: what one process publishes, another counts.
 func TestProgramBenchSub(t *testing.T) {
 	server := serve(t, "-m", "-1")

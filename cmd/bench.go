@@ -139,6 +139,7 @@ func newBenchMixedCmd(f *Factory) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			o.countInstead(c.Flags(), workloads)
 			return o.run(c, workloads)
 		},
 	}
@@ -213,17 +214,32 @@ func (o *benchOptions) addWorkloadFlags(c *cobra.Command, names []string) {
 
 // runOne plays the workload of the flags.
 func (o *benchOptions) runOne(c *cobra.Command, _ []string) error {
-	flags := c.Flags()
-	if o.workload.Msgs > 0 && !flags.Changed("duration") {
-		o.duration = 0
-	}
-	if o.workload.Msgs > 0 && !flags.Changed("warmup") || o.workload.Kind == bench.Sub && !flags.Changed("warmup") {
-		o.warmup = 0
-	}
 	if err := o.workload.Complete(); err != nil {
 		return asUsageError(err, c)
 	}
-	return o.run(c, []bench.Workload{o.workload})
+	if o.workload.Kind == bench.Sub && !c.Flags().Changed("warmup") {
+		o.warmup = 0
+	}
+	workloads := []bench.Workload{o.workload}
+	o.countInstead(c.Flags(), workloads)
+	return o.run(c, workloads)
+}
+
+// countInstead takes away the times that nobody has asked for from workloads with a number of messages: they have no time to warm up, and
+// if all are such, the run takes as long as they do. The workloads are complete.
+func (o *benchOptions) countInstead(flags *pflag.FlagSet, workloads []bench.Workload) {
+	all := true
+	for i := range workloads {
+		w := &workloads[i]
+		all = all && w.Msgs > 0
+		w.Cold = w.Msgs > 0 && !flags.Changed("warmup")
+	}
+	if all && !flags.Changed("duration") {
+		o.duration = 0
+	}
+	if all && !flags.Changed("warmup") {
+		o.warmup = 0
+	}
 }
 
 // run plays workloads, and shows what came of it.

@@ -88,13 +88,8 @@ func (o *compareOptions) compare(c *cobra.Command, args []string) error {
 	if o.workload.Kind == bench.FanOut && !flags.Changed("subs") {
 		o.workload.Subs = 0 // as many as a fan-out has
 	}
-	if o.workload.Msgs > 0 && !flags.Changed("duration") {
-		o.duration = 0
-	}
-	if o.workload.Msgs > 0 && !flags.Changed("warmup") {
-		o.warmup = 0
-	}
 	err := o.workload.Complete()
+	o.countInstead(flags, []bench.Workload{o.workload})
 	if err == nil && o.workload.Kind == bench.Sub {
 		err = errors.New("with sub nobody publishes; compare pubsub")
 	}

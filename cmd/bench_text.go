@@ -78,8 +78,12 @@ func writeBenchTable(w io.Writer, report *bench.Report) error {
 			line("\t%s", clean(u.Error))
 		}
 	}
-	if g := report.Generator.CPU; g > 0 && len(report.Results) > 0 && report.Results[0].Measured > 0 {
-		line("CPU of this program\t%.2f of %d cores", float64(g)/float64(report.Results[0].Measured), report.Host.CPUs)
+	longest := time.Duration(0)
+	for i := range report.Results {
+		longest = max(longest, report.Results[i].Measured)
+	}
+	if g := report.Generator.CPU; g > 0 && longest > 0 {
+		line("CPU of this program\t%.2f of %d cores", float64(g)/float64(longest), report.Host.CPUs)
 	}
 	return t.Flush()
 }

@@ -204,6 +204,13 @@ func (p *play) publish() {
 	}
 }
 
+// awaitEnd waits until everything is published, and notes what there is then. Whatever else the run goes on with is no time of this
+// workload.
+func (p *play) awaitEnd() {
+	p.done.Wait()
+	p.ended = p.snapshot()
+}
+
 // expected returns how many deliveries the messages sent so far are to bring.
 func (p *play) expected() int64 {
 	sent, _, _ := sum(p.sent.list)

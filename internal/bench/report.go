@@ -24,9 +24,26 @@ type Report struct {
 	first, last   UsageSample
 	generatorFrom time.Duration
 	measuring     bool
+	from, to      spot // what first and last are about
 	lastTick      int64
 	lastSent      int64
 	lastUsage     int64
+}
+
+// spot is how much was published at one time by all workloads.
+type spot struct {
+	at        int64 // see clock
+	published int64
+}
+
+// spot looks at the counters.
+func (r *run) spot() spot {
+	s := spot{at: max(r.clock.now(), r.startAt.Load())} // with no time to warm up, it is a moment before that
+	for _, p := range r.plays {
+		published, _, _ := sum(p.sent.list)
+		s.published += published
+	}
+	return s
 }
 
 // reportVersion is that of the format.
@@ -176,9 +193,14 @@ func (rep *Report) sample() (UsageSample, bool) {
 // measure begins to measure.
 func (rep *Report) measure(r *run) {
 	rep.measuring = true
+	rep.from = r.spot()
 	for _, p := range r.plays {
+		if p.Cold {
+			p.warm = snapshot{at: r.startAt.Load()}
+			continue
+		}
 		p.warm = p.snapshot()
-		p.warm.at = max(p.warm.at, r.startAt.Load()) // with no time to warm up, it is a moment before that
+		p.warm.at = max(p.warm.at, r.startAt.Load()) // see spot
 	}
 	if rep.usage != nil {
 		rep.first, _ = rep.sample()
@@ -188,8 +210,11 @@ func (rep *Report) measure(r *run) {
 
 // published notes that the last message is out.
 func (rep *Report) published(r *run) {
+	rep.to = r.spot()
 	for _, p := range r.plays {
-		p.ended = p.snapshot()
+		if p.Kind == Sub { // it listens as long as there is something to hear
+			p.ended = p.snapshot()
+		}
 	}
 	if rep.usage != nil {
 		if s, ok := rep.sample(); ok {
@@ -240,13 +265,8 @@ func (rep *Report) tick(r *run, o *Options, phase string) Progress {
 
 // finish puts the results together, after all has ended.
 func (rep *Report) finish(r *run) {
-	messages := int64(0)
-	longest := time.Duration(0)
 	for _, p := range r.plays {
-		result := p.result()
-		rep.Results = append(rep.Results, result)
-		messages += p.ended.published - p.warm.published
-		longest = max(longest, result.Measured)
+		rep.Results = append(rep.Results, p.result())
 	}
 	rep.Generator.CPU = ownCPU() - rep.generatorFrom
 	if rep.Usage == nil {
@@ -255,11 +275,11 @@ func (rep *Report) finish(r *run) {
 	last := rep.last
 	rep.Usage.CPU = max(0, last.CPU-rep.first.CPU)
 	rep.Usage.Memory = last.Memory
-	if messages > 0 {
+	if messages := rep.to.published - rep.from.published; messages > 0 {
 		rep.Usage.CPUPerMessage = rep.Usage.CPU / time.Duration(messages)
 	}
-	if longest > 0 {
-		rep.Usage.Cores = float64(rep.Usage.CPU) / float64(longest)
+	if nanoseconds := rep.to.at - rep.from.at; nanoseconds > 0 {
+		rep.Usage.Cores = float64(rep.Usage.CPU) / float64(nanoseconds)
 	}
 	if held := r.held(); held > 0 {
 		rep.Usage.PerConnection = (last.Memory - rep.Usage.MemoryBefore) / held
@@ -295,7 +315,11 @@ func (p *play) result() Result {
 		p.warm = snapshot{at: p.run.startAt.Load()}
 		res.PublishRate = float64(last.published) / max(1, float64(last.lastSent-p.warm.at)) * 1e9
 	}
-	if seconds := float64(last.lastCame-p.warm.at) / 1e9; seconds > 0 {
+	end := last.lastCame
+	if p.Kind != Sub { // who publishes knows that there should have been more
+		end = max(end, p.ended.at)
+	}
+	if seconds := float64(end-p.warm.at) / 1e9; seconds > 0 {
 		res.DeliverRate = float64(last.came-p.warm.came) / seconds
 		res.DeliverBytes = float64(last.cameB-p.warm.cameB) / seconds
 	}

@@ -17,7 +17,7 @@ type Options struct {
 	Target    Target
 	Workloads []Workload
 	Duration  time.Duration // that is measured; 0: until all workloads have published their number of messages
-	Warmup    time.Duration // before that; its messages count for losses only
+	Warmup    time.Duration // before that; its messages count for losses only, except those of cold workloads
 	Drain     time.Duration // how long to wait for what is late, after the last message that came; 0: 2 s
 	Usage     Usage         // what the server uses; nil: not known
 	Progress  func(Progress)
@@ -186,7 +186,7 @@ func (r *run) play(o *Options, report *Report) {
 	var all sync.WaitGroup
 	for _, p := range r.plays {
 		p.publish()
-		all.Go(p.done.Wait)
+		all.Go(p.awaitEnd)
 	}
 	if holds && o.Duration > 0 { // the time begins when all connections are there
 		all.Go(func() {

@@ -141,7 +141,7 @@ func (s *subscriber) note(m *message, now int64) bool {
 	} else if isNew && p.Kind != Request { // replies come as they are ready
 		p.reordered.Add(1)
 	}
-	if isNew && mark.at >= p.run.measureFrom.Load() {
+	if isNew && (p.Cold || mark.at >= p.run.measureFrom.Load()) {
 		s.samples.add(now - mark.at)
 	}
 	return isNew

@@ -45,6 +45,8 @@ type Workload struct {
 	Msgs     int64   `json:"msgs,omitempty" yaml:"msgs"`               // messages, of all publishers together; 0: as long as the run takes
 	InFlight int     `json:"in_flight,omitempty" yaml:"in_flight"`     // requests that wait for a reply, of each requester
 	Conns    int     `json:"connections,omitempty" yaml:"connections"` // number of connections to hold
+
+	Cold bool `json:"-" yaml:"-"` // it has no time to warm up: it is measured from its first message
 }
 
 // Numbers that nobody needs more of.
@@ -121,7 +123,7 @@ func (w *Workload) fillIn() {
 		fill(&w.InFlight, 1)
 	case Connections:
 		fill(&w.Conns, defaultConns)
-		w.Pubs, w.Subs = 0, 0
+		w.Pubs, w.Subs, w.Msgs = 0, 0, 0
 	}
 }
 
