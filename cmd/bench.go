@@ -218,7 +218,7 @@ func (o *benchOptions) runOne(c *cobra.Command, _ []string) error {
 		return asUsageError(err, c)
 	}
 	if o.workload.Kind == bench.Sub && !c.Flags().Changed("warmup") {
-		o.warmup = 0
+		o.warmup, o.workload.Cold = 0, true
 	}
 	workloads := []bench.Workload{o.workload}
 	o.countInstead(c.Flags(), workloads)
@@ -232,7 +232,7 @@ func (o *benchOptions) countInstead(flags *pflag.FlagSet, workloads []bench.Work
 	for i := range workloads {
 		w := &workloads[i]
 		all = all && w.Msgs > 0
-		w.Cold = w.Msgs > 0 && !flags.Changed("warmup")
+		w.Cold = w.Cold || w.Msgs > 0 && !flags.Changed("warmup")
 	}
 	if all && !flags.Changed("duration") {
 		o.duration = 0

@@ -106,6 +106,9 @@ func benchResultLines(line func(string, ...any), r *bench.Result) {
 	if r.Duplicates+r.Reordered > 0 {
 		line("  wrong\t%d twice, %d out of order", r.Duplicates, r.Reordered)
 	}
+	if r.Foreign > 0 {
+		line("  foreign\t%d messages of somebody else, not counted", r.Foreign)
+	}
 	if r.TimedOut+r.NoResponders+r.ExtraReplies > 0 {
 		line("  requests\t%d timed out, %d had no responders, %d further replies", r.TimedOut, r.NoResponders, r.ExtraReplies)
 	}

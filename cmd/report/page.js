@@ -111,6 +111,7 @@
       figure(list, "out of order", path("reordered"), whole, true);
       if (r.gaps) { figure(list, "gaps", path("gaps"), whole, true); figure(list, "longest gap", path("longest_gap"), whole, true); }
     }
+    figure(list, "of somebody else", path("foreign"), whole, true);
     figure(list, "connections lost", path("disconnects"), whole, true);
     figure(list, "longest silence", path("longest_silence"), time);
     if (r.failures) { const failures = add(page, "ul", {}); for (const text of r.failures) add(failures, "li", {}, text); }

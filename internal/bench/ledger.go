@@ -18,15 +18,31 @@ var full = &page{count: pageBits}
 // page that is not complete. It is exact: nothing is estimated, however late it comes.
 type ledger struct {
 	pages    []*page // nil: nothing of it has come
+	base     uint64  // the number that the first page begins with, a multiple of pageBits
 	distinct int64
 	doubled  int64
+	first    uint64 // the lowest that has come, after beginAt; 0 without that
 	end      uint64 // the number behind the highest that has come
 }
 
-// add notes that a number has come, and reports whether for the first time.
+// earlierPages is how far, in pages, a number may lie below the first that came: a member of a queue group may be late with it.
+const earlierPages = 16
+
+// beginAt prepares an empty ledger for the numbers of somebody who has sent others before: number, the first that comes, those that
+// follow, and some that it has overtaken.
+func (l *ledger) beginAt(number uint64) {
+	l.first = number
+	l.base = number / pageBits * pageBits
+	l.base -= min(l.base, earlierPages*pageBits)
+}
+
+// isEmpty reports whether nothing has come.
+func (l *ledger) isEmpty() bool { return l.end == 0 }
+
+// add notes that a number, which is at least base, has come, and reports whether for the first time.
 func (l *ledger) add(number uint64) bool {
-	l.end = max(l.end, number+1)
-	i := int(number / pageBits)
+	l.first, l.end = min(l.first, number), max(l.end, number+1)
+	i := int((number - l.base) / pageBits)
 	for i >= len(l.pages) {
 		l.pages = append(l.pages, nil)
 	}
@@ -70,30 +86,31 @@ func (l *losses) absent(n int64) {
 	l.longest = max(l.longest, l.row)
 }
 
-// missing returns what has not come of the numbers below sent.
+// missing returns what has not come of the numbers from the first on, below sent.
 func (l *ledger) missing(sent uint64) losses {
 	var found losses
-	for from := uint64(0); from < sent; from += pageBits {
-		n := min(pageBits, sent-from)
-		i := int(from / pageBits)
+	for at := l.first; at < sent; {
+		i, skip := int((at-l.base)/pageBits), at%pageBits
+		n := min(pageBits-skip, sent-at)
 		switch {
 		case i >= len(l.pages) || l.pages[i] == nil:
 			found.absent(int64(n))
 		case l.pages[i] == full:
 			found.row = 0
 		default:
-			l.pages[i].scan(n, &found)
+			l.pages[i].scan(skip, skip+n, &found)
 		}
+		at += n
 	}
 	found.row = 0
 	return found
 }
 
-// scan adds to found which of the first n numbers have not come.
-func (p *page) scan(n uint64, found *losses) {
-	for at := uint64(0); at < n; {
+// scan adds to found which of its numbers at, at+1, … below end have not come.
+func (p *page) scan(at, end uint64, found *losses) {
+	for at < end {
 		word := p.words[at/64] >> (at % 64)
-		left := min(64-at%64, n-at)
+		left := min(64-at%64, end-at)
 		if here := min(uint64(bits.TrailingZeros64(word)), left); here > 0 {
 			found.absent(int64(here))
 			at += here

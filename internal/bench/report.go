@@ -306,6 +306,9 @@ func (p *play) result() Result {
 	res := Result{Workload: p.Workload, Published: last.published, Expected: p.expected(), Delivered: last.came,
 		Reordered: p.reordered.Load(), NoResponders: p.noResponders.Load(), TimedOut: p.timedOut.Load(), Foreign: p.foreign.Load(),
 		Disconnects: p.disconnects.Load(), Failures: p.failures.texts(), Timeline: p.timeline}
+	if first := p.firstCame(); p.Kind == Sub && p.warm.came == 0 && first != 0 {
+		p.warm.at = first // it does not know what it has waited for
+	}
 	if seconds := float64(p.ended.at-p.warm.at) / 1e9; seconds > 0 {
 		res.Measured = time.Duration(p.ended.at - p.warm.at)
 		res.PublishRate = float64(p.ended.published-p.warm.published) / seconds
@@ -316,7 +319,7 @@ func (p *play) result() Result {
 		res.PublishRate = float64(last.published) / max(1, float64(last.lastSent-p.warm.at)) * 1e9
 	}
 	end := last.lastCame
-	if p.Kind != Sub { // who publishes knows that there should have been more
+	if p.Kind != Sub || end <= p.warm.at { // who publishes knows that there should have been more; one read takes no time
 		end = max(end, p.ended.at)
 	}
 	if seconds := float64(end-p.warm.at) / 1e9; seconds > 0 {
@@ -335,6 +338,17 @@ func (p *play) result() Result {
 	return res
 }
 
+// firstCame returns when the first message came, see clock; 0: none has.
+func (p *play) firstCame() int64 {
+	first := int64(0)
+	for _, s := range p.subscribers {
+		if s.first != 0 && (first == 0 || s.first < first) {
+			first = s.first
+		}
+	}
+	return first
+}
+
 // account adds what the ledgers tell.
 func (p *play) account(res *Result) {
 	bare, known := int64(0), int64(0)
@@ -346,7 +360,7 @@ func (p *play) account(res *Result) {
 			res.Duplicates += l.doubled
 			sent := uint64(0)
 			switch {
-			case p.Kind == Sub: // who publishes has not said how much
+			case p.Kind == Sub: // who publishes has not said how much, nor since when
 				sent = l.end
 			case p.Kind == Request && k != i:
 			default:
@@ -358,7 +372,7 @@ func (p *play) account(res *Result) {
 			res.LongestGap = max(res.LongestGap, found.longest)
 		}
 	}
-	if bare > 0 || known == 0 {
+	if p.Kind != Sub && (bare > 0 || known == 0) {
 		res.Lost = max(0, res.Expected-res.Delivered)
 		res.Duplicates += max(0, res.Delivered-res.Expected)
 		res.Gaps, res.LongestGap = 0, 0

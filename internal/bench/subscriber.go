@@ -20,6 +20,7 @@ type subscriber struct {
 
 	last    []uint64 // by publisher: number of its last message, plus one
 	silence int64    // the longest time between two messages, in nanoseconds
+	first   int64    // when the first message came, see clock; 0: none has
 	before  int64    // when the last message came
 	reply   []byte
 }
@@ -112,6 +113,8 @@ func (s *subscriber) count(messages, bytes, now int64) {
 	}
 	if s.before != 0 {
 		s.silence = max(s.silence, now-s.before)
+	} else {
+		s.first = now
 	}
 	s.before = now
 	s.counters.add(messages, bytes, now)
@@ -135,7 +138,11 @@ func (s *subscriber) note(m *message, now int64) bool {
 	for mark.publisher >= len(s.last) {
 		s.last = append(s.last, 0)
 	}
-	isNew := s.group.ledgers[mark.publisher].add(mark.number)
+	book := &s.group.ledgers[mark.publisher]
+	if p.Kind == Sub && book.isEmpty() {
+		book.beginAt(mark.number)
+	}
+	isNew := book.add(mark.number)
 	if last := &s.last[mark.publisher]; mark.number+1 > *last {
 		*last = mark.number + 1
 	} else if isNew && p.Kind != Request { // replies come as they are ready
@@ -147,8 +154,8 @@ func (s *subscriber) note(m *message, now int64) bool {
 	return isNew
 }
 
-// maxMissing is how many messages of a publisher in another process may be missing before a number is not believed any more: books
-// are kept up to it.
+// maxMissing is how many messages of a publisher in another process may be missing in a row before a number is not believed any more:
+// books are kept up to it.
 const maxMissing = 1 << 24
 
 // isForeign reports whether a message is not of this run: nobody here has sent it, or not at such a time. Locks: needs s.group.mu.
@@ -157,12 +164,12 @@ func (s *subscriber) isForeign(mark stamp, now int64) bool {
 	switch {
 	case mark.at != 0 && (mark.at > now+maxLatency || mark.at < now-maxLatency):
 		return true
-	case p.Kind == Sub:
-		known := uint64(0)
-		if mark.publisher < len(s.group.ledgers) {
-			known = s.group.ledgers[mark.publisher].end
+	case p.Kind == Sub: // the first message of a publisher may have any number
+		if mark.publisher >= len(s.group.ledgers) || s.group.ledgers[mark.publisher].isEmpty() {
+			return false
 		}
-		return mark.number > known+maxMissing
+		book := &s.group.ledgers[mark.publisher]
+		return mark.number < book.base || mark.number > book.end+maxMissing
 	}
 	return mark.publisher >= len(p.publishers) || mark.number >= uint64(p.publishers[mark.publisher].counters.messages.Load())
 }
