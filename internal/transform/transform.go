@@ -138,6 +138,22 @@ func (t *Transform) Matches(text []byte) bool { return subject.Match(t.source, t
 // Source returns the pattern.
 func (t *Transform) Source() string { return t.source }
 
+// Destination returns a pattern that all subjects match which t makes.
+func (t *Transform) Destination() string {
+	tokens := make([]string, len(t.parts))
+	for i := range t.parts {
+		switch p := &t.parts[i]; {
+		case p.isLiteral:
+			tokens[i] = p.text
+		case p.rest:
+			tokens[i] = ">"
+		default:
+			tokens[i] = "*"
+		}
+	}
+	return strings.Join(tokens, ".")
+}
+
 // Append appends what becomes of a literal subject, which must match.
 //
 // Hot path: once per message of an account with mappings or imports. 0 allocs/op where dst is large enough.

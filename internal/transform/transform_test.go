@@ -1,6 +1,10 @@
 package transform
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/natsd/natsd/internal/subject"
+)
 
 func TestTransform(t *testing.T) {
 	for _, test := range []struct{ source, destination, subject, want string }{
@@ -29,6 +33,9 @@ func TestTransform(t *testing.T) {
 		}
 		if got := string(tr.Append(nil, []byte(test.subject))); got != test.want {
 			t.Errorf("%s -> %s: %s becomes %s, want %s", test.source, test.destination, test.subject, got, test.want)
+		}
+		if pattern := tr.Destination(); !subject.Match(pattern, test.want) {
+			t.Errorf("%s -> %s: destination %s does not match %s", test.source, test.destination, pattern, test.want)
 		}
 	}
 	for _, test := range [][2]string{

@@ -290,6 +290,39 @@ func TestLinkValidation(t *testing.T) {
 	}
 }
 
+// TestCirclesOfImports: no message can go round, through streams, services or both. Imports that lead on from each other, or
+// have their subjects in common and do not, are none of the matter. Spec: docs/spec/config.md B6.
+func TestCirclesOfImports(t *testing.T) {
+	account := func(name string, imports ...Import) Account {
+		return Account{Name: name, Exports: []Export{{Subject: ">"}, {Subject: ">", Service: true}}, Imports: imports}
+	}
+	for name, test := range map[string]struct {
+		accounts []Account
+		circle   string // empty: there is none
+	}{
+		"services":       {[]Account{account("A", Import{Account: "B", Subject: "x", Service: true}), account("B", Import{Account: "A", Subject: "x", Service: true})}, `A "x", B "x", A "x"`},
+		"two":            {[]Account{account("A", Import{Account: "B", Subject: "x"}), account("B", Import{Account: "A", Subject: "x"})}, `B "x", A "x", B "x"`},
+		"three":          {[]Account{account("A", Import{Account: "C", Subject: "z", Local: "x"}), account("B", Import{Account: "A", Subject: "x", Local: "y"}), account("C", Import{Account: "B", Subject: "y", Local: "z"})}, `C "z", A "x", B "y", C "z"`},
+		"oneself":        {[]Account{account("A", Import{Account: "A", Subject: "x"})}, `A "x", A "x"`},
+		"both kinds":     {[]Account{account("A", Import{Account: "B", Subject: "x"}, Import{Account: "B", Subject: "x", Service: true}), account("B")}, `B "x", A "x", B "x"`},
+		"growing":        {[]Account{account("A", Import{Account: "B", Subject: ">", Local: "b.>"}), account("B", Import{Account: "A", Subject: ">", Local: "a.>"})}, `B ">", A ">", B ">"`},
+		"wildcards":      {[]Account{account("A", Import{Account: "B", Subject: "a.*", Local: "$1.a"}), account("B", Import{Account: "A", Subject: "*.a"})}, `B "a.*", A "*.a", B "a.*"`},
+		"behind a tail":  {[]Account{account("A"), account("B", Import{Account: "A", Subject: "x"}, Import{Account: "C", Subject: "x"}), account("C", Import{Account: "B", Subject: "x"})}, `B "x", C "x", B "x"`},
+		"chain":          {[]Account{account("A"), account("B", Import{Account: "A", Subject: "x"}), account("C", Import{Account: "B", Subject: "x"})}, ""},
+		"other subjects": {[]Account{account("A", Import{Account: "B", Subject: "b.>"}), account("B", Import{Account: "A", Subject: "a.>"})}, ""},
+		"other names":    {[]Account{account("A", Import{Account: "B", Subject: "x.>", Local: "b.>"}), account("B", Import{Account: "A", Subject: "x.>", Local: "a.>"})}, ""},
+		"own copy":       {[]Account{account("A", Import{Account: "A", Subject: "x", Local: "y"})}, ""},
+	} {
+		_, err := New(Options{Accounts: test.accounts})
+		switch {
+		case test.circle == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case test.circle != "" && (!errors.Is(err, ErrInvalidOptions) || !strings.Contains(err.Error(), "imports go in a circle: "+test.circle+"; ")):
+			t.Errorf("%s: %v, want the circle %s", name, err, test.circle)
+		}
+	}
+}
+
 // TestHeadersAcross: headers get to other accounts, under mapped subjects and with the reply subject of the server's.
 func TestHeadersAcross(t *testing.T) {
 	b := launch(t, linked())

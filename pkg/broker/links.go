@@ -112,8 +112,8 @@ func validateLinks(list []Account, bad func(format string, args ...any)) {
 			}
 		}
 	}
-	if cycle := findCycle(list); cycle != nil {
-		bad("imports of services go in a circle: %s; remove one of them", strings.Join(cycle, ", "))
+	if circle := findCircle(list); circle != nil {
+		bad("imports go in a circle: %s; remove one of them", strings.Join(circle, ", "))
 	}
 }
 
@@ -166,51 +166,6 @@ func (m *Import) transform() (*transform.Transform, error) {
 		return nil, fmt.Errorf("service %q and its local subject %q differ in their wildcards", m.Subject, local)
 	}
 	return transform.New(local, m.Subject)
-}
-
-// findCycle returns a circle of service imports, which a request would go round for ever; nil if there is none.
-func findCycle(list []Account) []string {
-	type node struct{ account, subject string }
-	var visit func(n node, path []string) []string
-	visit = func(n node, path []string) []string {
-		at := slices.IndexFunc(list, func(a Account) bool { return a.Name == n.account })
-		if at < 0 || len(path) > maxHops {
-			return nil
-		}
-		for _, m := range list[at].Imports {
-			local := m.Local
-			if local == "" {
-				local = m.Subject
-			}
-			if !m.Service || !subject.ValidSubscription(local) || !subject.ValidSubscription(m.Subject) || !subject.Overlaps(local, n.subject) {
-				continue
-			}
-			step := fmt.Sprintf("%s %q", n.account, local)
-			if slices.Contains(path, step) {
-				return append(path, step)
-			}
-			if cycle := visit(node{m.Account, m.Subject}, append(path[:len(path):len(path)], step)); cycle != nil {
-				return cycle
-			}
-		}
-		return nil
-	}
-	for _, a := range list {
-		for _, m := range a.Imports {
-			if local := m.Local; m.Service {
-				if local == "" {
-					local = m.Subject
-				}
-				if !subject.ValidSubscription(local) {
-					continue
-				}
-				if cycle := visit(node{a.Name, local}, nil); cycle != nil {
-					return cycle
-				}
-			}
-		}
-	}
-	return nil
 }
 
 // linkAccounts gives every account its links. The options are valid.
