@@ -33,8 +33,8 @@ type conn struct {
 	headers    atomic.Bool              // wants HMSG; stored by the serving goroutine
 	many       atomic.Bool              // has had more than one subscription at a time
 	takesInfo  atomic.Bool              // has said in CONNECT that it understands INFO at any time
-	infoAt     uint32                   // live.infoVersion when it was greeted
-	greeting   atomic.Int32             // whether the PONG after CONNECT is still to come, see info.go
+	infoAt     atomic.Uint32            // live.infoVersion of the INFO that it was sent last
+	greeting   atomic.Bool              // the PONG after CONNECT is still to come, see firstPong
 	pings      atomic.Int32             // PINGs not answered
 	spared     atomic.Bool              // a PING was left out, see wake
 	seen       atomic.Int64             // tick of the wheel at the last batch

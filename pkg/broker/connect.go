@@ -63,7 +63,7 @@ func (c *conn) connect(w *worker) bool {
 		return c.fail(w, errTextNoHeaders, reasonNoHeaders)
 	}
 	c.introduced.Store(true)
-	c.greeting.Store(greetingPending)
+	c.greeting.Store(true)
 	c.takesInfo.Store(o.Protocol >= 1)
 	c.acknowledge(w)
 	return true

@@ -145,12 +145,15 @@ func (w *worker) sayErr(c *conn, text string) {
 	}
 }
 
-// sayInfo queues an INFO for c.
+// sayInfo queues an INFO for c. It is the one of this moment, and not of the beginning of the batch: what has changed since may
+// have been announced already, to c too.
 func (w *worker) sayInfo(c *conn, lameDuck bool) {
 	w.seal()
-	segment := w.room(aside, w.live.info.size())
+	now := w.b.live.Load()
+	segment := w.room(aside, now.info.size())
 	from := segment.used
-	segment.advance(w.live.info.appendTo(segment.free(), c, lameDuck))
+	segment.advance(now.info.appendTo(segment.free(), c, lameDuck))
+	c.infoAt.Store(now.infoVersion)
 	w.enqueue(c, nil, segment, from, tally{})
 	if w.live.traceOn {
 		c.traceOut(segment.mem[from:segment.used])

@@ -81,32 +81,28 @@ func (t infoTemplate) appendTo(dst []byte, c *conn, lameDuck bool) []byte {
 	return append(dst, "} \r\n"...)
 }
 
-// Values of conn.greeting. Between CONNECT and the PONG that follows, a client insists that nothing else comes
-// (docs/spec/client-protocol.md §1).
-const (
-	greetingOver    int32 = iota // anything may be sent
-	greetingPending              // CONNECT was accepted, PONG not sent yet
-	greetingInfoDue              // the same, and an INFO has fallen due
-)
-
-// firstPong sends what had to wait for the first PONG after CONNECT, which has just been queued. Clients that know
-// headers are sent INFO in any case (docs/spec/client-protocol.md §2.3).
+// firstPong sends what had to wait for the first PONG after CONNECT, which has just been queued: in between, a client insists
+// that nothing else comes (docs/spec/client-protocol.md §1). Clients that know headers are sent INFO in any case
+// (docs/spec/client-protocol.md §2.3).
+//
+// A change is stored before it is announced, and the greeting is over before this looks for one. So whatever announce has
+// left out is seen here.
 func (c *conn) firstPong(w *worker) {
-	if c.greeting.Load() == greetingOver {
+	if !c.greeting.Load() {
 		return
 	}
-	due := c.greeting.Swap(greetingOver) == greetingInfoDue || c.infoAt != w.live.infoVersion
+	c.greeting.Store(false)
+	due := c.infoAt.Load() != c.b.live.Load().infoVersion
 	if c.takesInfo.Load() && (due || c.headers.Load()) {
 		w.sayInfo(c, due && c.b.lameDuck.Load())
 	}
 }
 
-// announce sends INFO to c if it understands that, now or after its first PONG.
+// announce sends INFO to c if it understands that, unless its first PONG is still to come: then firstPong does it.
 func (c *conn) announce(w *worker, lameDuck bool) {
-	if !c.takesInfo.Load() || c.greeting.CompareAndSwap(greetingPending, greetingInfoDue) {
-		return
+	if c.takesInfo.Load() && !c.greeting.Load() {
+		w.sayInfo(c, lameDuck)
 	}
-	w.sayInfo(c, lameDuck)
 }
 
 // clusterInfo is what SetCluster has said.
@@ -172,16 +168,18 @@ func (b *Broker) refreshInfoLocked(l *live) (changed bool) {
 	return true
 }
 
-// refreshInfo renders INFO anew. Locks: takes b.reloading and b.mu.
-func (b *Broker) refreshInfo() {
+// refreshInfoForLameDuck renders INFO anew. That this is a lame duck now is a change even if no address goes, since a client that
+// says CONNECT later must be told (docs/spec/client-protocol.md §2.3). Locks: takes b.reloading and b.mu.
+func (b *Broker) refreshInfoForLameDuck() {
 	b.reloading.Lock()
 	defer b.reloading.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	l := *b.live.Load()
-	if b.refreshInfoLocked(&l) {
-		b.live.Store(&l)
+	if !b.refreshInfoLocked(&l) {
+		l.infoVersion++
 	}
+	b.live.Store(&l)
 }
 
 // announceInfo sends INFO to all clients that take it.

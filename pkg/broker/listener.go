@@ -97,7 +97,6 @@ func (b *Broker) begin(c *conn) {
 func (b *Broker) greet(c *conn) {
 	b.begin(c)
 	b.wheel.add(c)
-	c.infoAt = b.live.Load().infoVersion
 	b.tell(func(w *worker) { w.sayInfo(c, b.lameDuck.Load()) })
 	c.awaitCredentials()
 	go c.serve()

@@ -14,7 +14,7 @@ func (c *conn) wake() {
 	if c.ended() {
 		return
 	}
-	if c.greeting.Load() != greetingOver && !c.spared.Swap(true) {
+	if c.greeting.Load() && !c.spared.Swap(true) {
 		return // the PONG for its first PING has to come before ours; a client that sends none is spared once
 	}
 	c.log(zerolog.DebugLevel).Msg("Client Ping Timer")

@@ -33,7 +33,6 @@ func (c *conn) serveSecure(s *secureConn, l *live) {
 	c.b.wheel.add(c)
 	c.b.tell(func(w *worker) {
 		if !infoSent {
-			c.infoAt = w.live.infoVersion
 			w.sayInfo(c, false)
 		}
 		c.release(w)
@@ -77,6 +76,7 @@ func (c *conn) establish(s *secureConn, settings *secureSettings) (infoSent bool
 	if !c.clientBegins(s, settings, end) {
 		infoSent = true
 		l := c.b.live.Load()
+		c.infoAt.Store(l.infoVersion)
 		c.sayClear(s, l.info.appendTo(nil, c, false))
 	}
 	first, err := s.wire.peek()

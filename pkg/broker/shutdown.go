@@ -107,7 +107,7 @@ func (b *Broker) enterLameDuck() (listened, ok bool) {
 	listener := b.mu.listener
 	b.mu.Unlock()
 	b.lameDuck.Store(true)
-	b.refreshInfo()
+	b.refreshInfoForLameDuck()
 	b.live.Load().Logger.Info().Msg("Entering lame duck mode, stop accepting new clients")
 	if listener != nil {
 		_ = listener.Close() // it is gone for us, whatever this says
