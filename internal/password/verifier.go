@@ -56,7 +56,7 @@ type job struct {
 	ctx         context.Context
 	hash, given string
 	from        string
-	done        chan bool // has room for the outcome
+	done        chan error // has room for the outcome: nil if given is right
 }
 
 // Remembers reports whether given is known to be the password behind hash, so that Verify does not take long.
@@ -69,7 +69,8 @@ func (v *Verifier) Remembers(hash, given string) bool {
 }
 
 // Verify reports whether given is the password behind hash. Those who ask from the same place, such as an address, wait
-// behind each other; places take turns. It returns the error of ctx if that ends first, or ErrBusy.
+// behind each other; places take turns. It returns the error of ctx if that ends first, or ErrBusy: if too many wait, it is
+// the last one from the place with the most that does not wait any longer.
 func (v *Verifier) Verify(ctx context.Context, from, hash, given string) (bool, error) {
 	if len(given) > MaxLength {
 		given = given[:MaxLength] // wrong, but it must not be known sooner
@@ -81,32 +82,58 @@ func (v *Verifier) Verify(ctx context.Context, from, hash, given string) (bool, 
 
 func (v *Verifier) verify(ctx context.Context, from, hash, given string) (bool, error) {
 	known := v.digest(hash, given)
-	j := &job{ctx: ctx, hash: hash, given: given, from: from, done: make(chan bool, 1)}
+	j := &job{ctx: ctx, hash: hash, given: given, from: from, done: make(chan error, 1)}
 	v.mu.Lock()
 	if _, right := v.mu.right[known]; right {
 		v.mu.Unlock()
 		return true, nil
 	}
-	if v.mu.queue.size >= maxWaiting {
+	if !v.enqueueLocked(j) {
 		v.mu.Unlock()
 		return false, ErrBusy
 	}
-	v.mu.queue.push(j)
-	v.waiting.Store(int64(v.mu.queue.size))
+	v.mu.Unlock()
+	select {
+	case err := <-j.done:
+		if errors.Is(err, ErrBusy) {
+			return false, err
+		}
+		if err == nil {
+			v.remember(known)
+		}
+		return err == nil, nil
+	case <-ctx.Done():
+		v.withdraw(j)
+		return false, ctx.Err()
+	}
+}
+
+// enqueueLocked makes j wait, and a goroutine work if not enough do, and reports whether there was room for j: one place
+// cannot take it from another. Locks: needs v.mu.
+func (v *Verifier) enqueueLocked(j *job) bool {
+	q := &v.mu.queue
+	if q.size >= maxWaiting {
+		other := q.makeRoom(j.from)
+		if other == nil {
+			return false
+		}
+		other.done <- ErrBusy
+	}
+	q.push(j)
+	v.waiting.Store(int64(q.size))
 	if v.mu.running < v.workers {
 		v.mu.running++
 		go v.work()
 	}
-	v.mu.Unlock()
-	select {
-	case right := <-j.done:
-		if right {
-			v.remember(known)
-		}
-		return right, nil
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
+	return true
+}
+
+// withdraw takes j, which nobody waits for any more, out of the queue if it is still there. Locks: takes v.mu.
+func (v *Verifier) withdraw(j *job) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.mu.queue.remove(j)
+	v.waiting.Store(int64(v.mu.queue.size))
 }
 
 // work makes comparisons until none waits.
@@ -122,7 +149,7 @@ func (v *Verifier) work() {
 		}
 		v.mu.Unlock()
 		if j.ctx.Err() == nil {
-			j.done <- v.compare([]byte(j.hash), []byte(j.given), v.giveWay) == nil
+			j.done <- v.compare([]byte(j.hash), []byte(j.given), v.giveWay)
 		}
 	}
 }

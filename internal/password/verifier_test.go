@@ -3,8 +3,10 @@ package password
 import (
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"golang.org/x/crypto/bcrypt"
@@ -185,11 +187,62 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-// TestBusy: the queue is bounded.
+// TestBusy: the queue is bounded, and a place that fills it is the one that has to wait. Others are compared in their turn, and
+// whoever gives up makes room.
 func TestBusy(t *testing.T) {
 	v := NewVerifier(1)
-	v.mu.queue.size = maxWaiting
-	if _, err := v.Verify(t.Context(), "", "hash", "given"); !errors.Is(err, ErrBusy) {
-		t.Errorf("got %v", err)
+	begun, proceed := make(chan string), make(chan struct{})
+	v.compare = func(_, given []byte, _ func()) error {
+		begun <- string(given)
+		<-proceed
+		return bcrypt.ErrMismatchedHashAndPassword
+	}
+	ask := func(ctx context.Context, from, given string) chan error {
+		outcome := make(chan error, 1)
+		go func() { _, err := v.Verify(ctx, from, "hash", given); outcome <- err }()
+		return outcome
+	}
+	awaitQueued := func(n int) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); v.queued() != n; runtime.Gosched() {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d wait, want %d", v.queued(), n)
+			}
+		}
+	}
+	crowd, giveUp := context.WithCancel(t.Context())
+	ask(crowd, "a", "first")
+	<-begun // and is compared all the time
+	outcomes := make(chan error, maxWaiting)
+	for range maxWaiting {
+		go func() { _, err := v.Verify(crowd, "a", "hash", "crowd"); outcomes <- err }()
+	}
+	awaitQueued(maxWaiting)
+	if err := <-ask(t.Context(), "a", "one more"); !errors.Is(err, ErrBusy) {
+		t.Errorf("one more of the crowd: %v", err)
+	}
+	friend := ask(t.Context(), "b", "friend")
+	select {
+	case err := <-outcomes:
+		if !errors.Is(err, ErrBusy) {
+			t.Errorf("the crowd has made room with %v", err)
+		}
+	case err := <-friend:
+		t.Fatalf("the friend is turned away: %v", err)
+	}
+	awaitQueued(maxWaiting)
+	proceed <- struct{}{}
+	if got := <-begun; got != "crowd" {
+		t.Fatalf("%s is compared, want the next of the crowd", got)
+	}
+	proceed <- struct{}{}
+	if got := <-begun; got != "friend" {
+		t.Fatalf("%s is compared, want the friend", got)
+	}
+	giveUp()
+	awaitQueued(0)
+	proceed <- struct{}{}
+	if err := <-friend; err != nil {
+		t.Error(err)
 	}
 }
