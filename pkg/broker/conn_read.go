@@ -17,6 +17,8 @@ const (
 	minRead = 512
 	// waitingRead is the size in bytes of the buffer with which a connection that cannot be asked for readiness waits.
 	waitingRead = 2 << 10
+	// soon is how long such a connection may keep a worker for what has probably come already.
+	soon = time.Millisecond
 	// lingerTime is how long input is drained after an -ERR that closes, so that the text survives unread input
 	// (docs/spec/client-protocol.md §9).
 	lingerTime = time.Second
@@ -128,28 +130,50 @@ func (c *conn) tryRead(fd uintptr) bool {
 	return true
 }
 
-// readBlocking reads with net.Conn.Read, which must have a buffer to wait with: a small one of its own, unless the last
-// read filled the one it had and more is probably on its way.
+// readBlocking reads with net.Conn.Read, which must have a buffer to wait with: a small one of its own. If the last read filled
+// the one it had, more has probably come, and that is read with the worker's; but nobody waits with a worker for long
+// (docs/adr/0001-goroutines-without-buffers.md).
 func (c *conn) readBlocking() bool {
-	buffer := c.in.small
 	if c.in.w != nil {
-		buffer = c.in.w.in[c.in.w.end:]
-	} else if buffer == nil {
-		buffer = make([]byte, waitingRead)
-		c.in.small = buffer
+		room := c.in.w.in[c.in.w.end:]
+		n, err := c.readSoon(room)
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return c.haveRead(n, len(room), err)
+		}
+		c.in.giveBack(c.b)
 	}
-	n, err := c.net.Read(buffer)
+	if c.in.small == nil {
+		c.in.small = make([]byte, waitingRead)
+	}
+	n, err := c.net.Read(c.in.small)
+	if n > 0 {
+		c.in.borrow(c.b)
+		c.in.w.makeRoom(n)
+		copy(c.in.w.in[c.in.w.end:], c.in.small[:n])
+	}
+	return c.haveRead(n, len(c.in.small), err)
+}
+
+// readSoon reads into room, and waits no longer than soon.
+func (c *conn) readSoon(room []byte) (n int, err error) {
+	if err := c.net.SetReadDeadline(time.Now().Add(soon)); err != nil {
+		return 0, err
+	}
+	n, err = c.net.Read(room)
+	if reset := c.net.SetReadDeadline(time.Time{}); reset != nil && n == 0 {
+		err = reset
+	}
+	return n, err
+}
+
+// haveRead notes that a read has brought n bytes, which are in the worker's buffer, and had room for so many.
+func (c *conn) haveRead(n, room int, err error) bool {
 	if n == 0 {
 		c.in.err = err
 		return false
 	}
-	if c.in.w == nil {
-		c.in.borrow(c.b)
-		c.in.w.makeRoom(n)
-		copy(c.in.w.in[c.in.w.end:], buffer[:n])
-	}
 	c.in.w.end += n
-	c.in.full = n == len(buffer)
+	c.in.full = n == room
 	return true
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ func dialSecure(t *testing.T, b *Broker, ca *certs.Authority, certificate *certs
 
 func shakeHands(t *testing.T, nc net.Conn, info string, ca *certs.Authority, certificate *certs.Certificate) (*secureClient, error) {
 	t.Helper()
-	config := &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost"}
+	config := &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost", DynamicRecordSizingDisabled: true} // what is written at once comes at once
 	if certificate != nil {
 		config.Certificates = []tls.Certificate{certificate.Certificate}
 	}
@@ -493,4 +494,62 @@ func TestTLSValidation(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// TestWaitingHoldsNoWorker: a connection without a raw socket, with TLS or in the process, whose input ends where the buffer did
+// that it waits with, has that buffer only while it waits for more. Source: docs/adr/0001-goroutines-without-buffers.md.
+func TestWaitingHoldsNoWorker(t *testing.T) {
+	ca := certs.NewAuthority(t)
+	for name, connect := range map[string]func(*testing.T, *Broker) net.Conn{
+		"TLS": func(t *testing.T, b *Broker) net.Conn {
+			c, err := dialSecure(t, b, ca, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		},
+		"in process": func(t *testing.T, b *Broker) net.Conn {
+			c, err := b.InProcessConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = c.Close() })
+			_ = c.SetDeadline(time.Now().Add(patience))
+			if _, err := c.Read(make([]byte, readSize)); err != nil { // INFO
+				t.Fatal(err)
+			}
+			return c
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := launch(t, secureOptions(ca, nil))
+			const n = 100
+			clients := make([]net.Conn, n)
+			for i := range clients {
+				clients[i] = connect(t, b)
+			}
+			before := heapInUse()
+			text := "PING\r\nPUB x 100000\r\n"
+			text += strings.Repeat("x", waitingRead-len(text))
+			for _, c := range clients {
+				if _, err := io.WriteString(c, text); err != nil {
+					t.Fatal(err)
+				}
+				answer := make([]byte, len("PONG\r\n"))
+				if _, err := io.ReadFull(c, answer); err != nil || string(answer) != "PONG\r\n" {
+					t.Fatalf("got %q and %v, want PONG", answer, err)
+				}
+			}
+			await(t, "memory per connection is small", func() bool { return (heapInUse()-before)/n < 20_000 })
+			runtime.KeepAlive(clients)
+		})
+	}
+}
+
+// heapInUse returns the memory that objects take, in bytes.
+func heapInUse() int64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
 }
