@@ -298,7 +298,10 @@ func (c *conn) batch() {
 		}
 		w.start += n
 		if op == wire.OpNone {
-			c.peek(w)
+			if !c.peek(w) {
+				c.hangUp(w)
+				return
+			}
 			break
 		}
 		open := c.dispatch(w, op)

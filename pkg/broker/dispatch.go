@@ -61,8 +61,7 @@ func (c *conn) fail(w *worker, text string, reason closeReason) bool {
 func (c *conn) refuse(w *worker, err error) {
 	switch {
 	case errors.Is(err, wire.ErrMaxPayload):
-		c.errorf("Maximum Payload Exceeded: %d vs %d", w.parser.Size, c.b.live.Load().MaxPayload)
-		c.fail(w, errTextMaxPayload, reasonMaxPayload)
+		c.tooLarge(w, c.b.live.Load().MaxPayload)
 		return
 	case errors.Is(err, wire.ErrControlLine):
 		c.logBadInput(w, err)

@@ -65,13 +65,14 @@ func (b *Broker) admit(nc net.Conn) {
 		c.hold()
 	}
 	switch err := b.register(c, true); {
-	case errors.Is(err, errMaxConnections) && secure != nil:
+	case errors.Is(err, errMaxConnections) && secure != nil && o.TLS.HandshakeFirst:
 		b.total.Add(1)
 		b.countClosed(reasonMaxConnections)
 		_ = nc.Close() // it would have to shake hands first
 		c.errorf("%s", errTextMaxConnections)
 		return
 	case errors.Is(err, errMaxConnections):
+		c.out.mu.flushing = false // with TLS this goes out in clear text: nobody else knows c
 		b.turnAway(c)
 		return
 	case err != nil:

@@ -35,6 +35,9 @@ func TestPermissionTexts(t *testing.T) {
 	c.send("SUB no 1\r\nSUB no q 1\r\nPUB no 5\r\nPING\n\r\n")
 	c.expect(`-ERR 'Permissions Violation for Subscription to "no"'`, `-ERR 'Permissions Violation for Subscription to "no" using queue "q"'`,
 		`-ERR 'Permissions Violation for Publish to "no"'`)
+	c.send("SUB no..x 1\r\nSUB no..x q 1\r\nSUB ok..x 1\r\n") // permissions come before the form: §6.2
+	c.expect(`-ERR 'Permissions Violation for Subscription to "no..x"'`, `-ERR 'Permissions Violation for Subscription to "no..x" using queue "q"'`,
+		"-ERR 'Invalid Subject'")
 	c.send("SUB ok.a 1\r\nPUB ok.a no.reply 2\r\nhi\r\n") // reply subjects are not looked at
 	c.expect("MSG ok.a 1 no.reply 2", "hi")
 	c.send("UNSUB 7\r\nUNSUB 1\r\nPUB ok.a 0\r\n\r\n")
@@ -222,7 +225,14 @@ func TestAccountLimits(t *testing.T) {
 	second.expect("MSG a 1 10", "0123456789")
 	second.send("PUB a 11\r\n01234567890\r\n")
 	second.expectError(errTextMaxPayload)
-	await(t, "the account has room again", func() bool { return b.live.Load().authority.accounts["A"].clients.Load() == 1 })
+	hasRoom := func() bool { return b.live.Load().authority.accounts["A"].clients.Load() == 1 }
+	await(t, "the account has room again", hasRoom)
+	for _, line := range []string{"PUB a 1000\r\n", "HPUB a 12 1000\r\n"} { // docs/spec/client-protocol.md §9: it is enough
+		third = expectIn(t, b, true, "user", "a", "headers", true)
+		third.send(line)
+		third.expectError(errTextMaxPayload)
+		await(t, "the account has room again", hasRoom)
+	}
 	as(t, b, "a")
 	as(t, b, "all").send("PUB a 11\r\n01234567890\r\n")
 }

@@ -22,8 +22,7 @@ func (c *conn) publish(w *worker, op wire.Op) bool {
 	}
 	id := c.identity.Load()
 	if id.maxPayload > 0 && int64(m.Size) > id.maxPayload {
-		c.errorf("Maximum Payload Exceeded: %d vs %d", m.Size, id.maxPayload)
-		return c.fail(w, errTextMaxPayload, reasonMaxPayload)
+		return c.tooLarge(w, id.maxPayload)
 	}
 	w.received.messages++
 	w.received.bytes += int64(m.Size)
@@ -70,13 +69,27 @@ func (c *conn) checkPublish(w *worker, text []byte) bool {
 	return valid
 }
 
-// peek looks at a message whose control line is there but not its payload: a pedantic client is told at once that
-// the subject is invalid (docs/spec/client-protocol.md §6.3).
-func (c *conn) peek(w *worker) {
-	if w.parser.Need > 0 && c.pedantic && !c.in.refused && !subject.ValidLiteral(w.parser.Subject) {
+// peek looks at a message whose control line is there but not its payload, and reports whether c stays open: one that is too
+// large for the account ends it (docs/spec/client-protocol.md §9), and a pedantic client is told at once that the subject is
+// invalid (§6.3).
+func (c *conn) peek(w *worker) bool {
+	if w.parser.Need == 0 {
+		return true
+	}
+	if id := c.identity.Load(); id.maxPayload > 0 && int64(w.parser.Size) > id.maxPayload {
+		return c.tooLarge(w, id.maxPayload)
+	}
+	if c.pedantic && !c.in.refused && !subject.ValidLiteral(w.parser.Subject) {
 		c.in.refused = true
 		w.sayErr(c, errTextInvalidSubject)
 	}
+	return true
+}
+
+// tooLarge ends c, whose message is larger than limit (docs/spec/client-protocol.md §9).
+func (c *conn) tooLarge(w *worker, limit int64) bool {
+	c.errorf("Maximum Payload Exceeded: %d vs %d", w.parser.Size, limit)
+	return c.fail(w, errTextMaxPayload, reasonMaxPayload)
 }
 
 // refusePublish answers a publish to a subject that is not allowed. The message is dropped, c stays open

@@ -374,6 +374,38 @@ func TestAllowNonTLS(t *testing.T) {
 	c.expect("MSG a 1 2", "hi")
 }
 
+// TestMaxConnectionsWithTLS: whoever is turned away reads so in clear text before the handshake, unless the handshake comes
+// first; then there is only the end. Spec: docs/spec/client-protocol.md §9.
+func TestMaxConnectionsWithTLS(t *testing.T) {
+	ca := certs.NewAuthority(t)
+	for _, first := range []bool{false, true} {
+		o := secureOptions(ca, func(o *TLSOptions) { o.HandshakeFirst = first })
+		o.MaxConnections = 1
+		b := launch(t, o)
+		only, err := b.InProcessConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = only.Close() })
+		nc, err := net.Dial("tcp", b.ClientAddr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = nc.Close() }()
+		_ = nc.SetDeadline(time.Now().Add(patience))
+		text, err := io.ReadAll(nc)
+		info, rest, _ := strings.Cut(string(text), " \r\n")
+		switch {
+		case err != nil:
+			t.Errorf("handshake first %v: %v", first, err)
+		case first && len(text) > 0:
+			t.Errorf("got %q before a handshake that was to come first", text)
+		case !first && (!strings.HasPrefix(info, "INFO {") || rest != "-ERR '"+errTextMaxConnections+"'\r\n"):
+			t.Errorf("got %q", text)
+		}
+	}
+}
+
 // TestHandshakeRate: more handshakes than allowed in a second are turned away, before anything was computed.
 func TestHandshakeRate(t *testing.T) {
 	s := newSecureSettings(&TLSOptions{Config: &tls.Config{MinVersion: tls.VersionTLS12}, MaxPerSecond: 3})

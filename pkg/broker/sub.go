@@ -128,14 +128,12 @@ func (subs *subscriptions) takeAllLocked() []*subscription {
 // subscribe handles SUB. Spec: docs/spec/client-protocol.md §6.2, and §5 for a sid in use.
 func (c *conn) subscribe(w *worker) {
 	e := &w.parser.Event
-	if !subject.ValidSubscription(e.Subject) {
-		w.sayErr(c, errTextInvalidSubject)
-		return
-	}
 	w.seal()
 	switch c.addSubscription(w, e) {
 	case subscriptionDenied:
 		c.refuseSubscribe(w, string(e.Subject), string(e.Queue), string(e.SID))
+	case subscriptionMalformed:
+		w.sayErr(c, errTextInvalidSubject)
 	case subscriptionTooMany:
 		w.sayErr(c, errTextMaxSubscriptions)
 	case subscriptionMade:
@@ -149,6 +147,7 @@ type subscribeOutcome uint8
 const (
 	subscriptionMade subscribeOutcome = iota // or its sid was in use, or its connection is ending, which is as good
 	subscriptionDenied
+	subscriptionMalformed
 	subscriptionTooMany
 )
 
@@ -160,6 +159,9 @@ func (c *conn) addSubscription(w *worker, e *wire.Event) subscribeOutcome {
 	id := c.identity.Load()
 	if id.rules != nil && !id.rules.Subscribe(string(e.Subject), string(e.Queue)).Allowed {
 		return subscriptionDenied
+	}
+	if !subject.ValidSubscription(e.Subject) { // the permission check comes first: docs/spec/client-protocol.md §6.2
+		return subscriptionMalformed
 	}
 	if c.left || c.subs.findLocked(e.SID) != nil {
 		return subscriptionMade // c is ending, or there it is
