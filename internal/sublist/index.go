@@ -1,6 +1,7 @@
 package sublist
 
 import (
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -102,22 +103,31 @@ func (x *Index[T]) Insert(pattern []byte, queue string, v T) (canonical string) 
 }
 
 // Remove takes one v under pattern and queue out of the index and reports whether it was there. No Match that starts
-// after Remove has returned finds it. Cost: O(subscriptions on the pattern). Locks: takes x.mu.
+// after Remove has returned finds it. Cost: O(subscriptions on the pattern); RemoveAll is for many. Locks: takes x.mu.
 func (x *Index[T]) Remove(pattern string, queue string, v T) bool {
-	wildcard := subject.HasWildcard(pattern)
 	x.lock()
 	defer x.mu.Unlock()
-	var found bool
-	if wildcard {
-		found = x.removeWildcardLocked(pattern, queue, v)
+	found, _ := x.removeLocked(pattern, queue, v, math.MaxInt)
+	return found
+}
+
+// removeLocked is Remove, unless v is among more than few: then it does nothing and reports a crowd.
+func (x *Index[T]) removeLocked(pattern, queue string, v T, few int) (found, crowd bool) {
+	if subject.HasWildcard(pattern) {
+		found, crowd = x.removeWildcardLocked(pattern, queue, v, few)
 	} else {
-		found = x.removeLiteralLocked(pattern, queue, v)
+		found, crowd = x.removeLiteralLocked(pattern, queue, v, few)
 	}
 	if found {
-		x.mu.removes++
-		x.count.Add(-1)
+		x.removedLocked(1)
 	}
-	return found
+	return found, crowd
+}
+
+// removedLocked counts n subscriptions that have gone.
+func (x *Index[T]) removedLocked(n int) {
+	x.mu.removes += int64(n)
+	x.count.Add(-int64(n))
 }
 
 // lock locks x.mu for a change. Matches that would like to fill the cache stand back as long as one waits: they
@@ -178,22 +188,35 @@ func (x *Index[T]) insertLiteralLocked(text, queue string, v T) string {
 	return e.key
 }
 
-func (x *Index[T]) removeLiteralLocked(text, queue string, v T) bool {
-	e := x.leaves.Load().findHash(slotHash(x.hasher.hash(text)), text)
+func (x *Index[T]) removeLiteralLocked(text, queue string, v T, few int) (found, crowd bool) {
+	e := x.leafLocked(text)
 	if e == nil {
-		return false
+		return false, false
 	}
-	next, found := e.payload.set.Load().without(queue, v, x.nextIDLocked())
-	switch {
-	case !found:
-		return false
-	case next == nil:
+	old := e.payload.set.Load()
+	if old.crowded(queue, few) {
+		return false, true
+	}
+	next, found := old.without(queue, v, x.nextIDLocked())
+	if found {
+		x.shrinkLiteralLocked(e, next)
+	}
+	return found, false
+}
+
+// leafLocked returns the entry of a literal subject, nil if there is none.
+func (x *Index[T]) leafLocked(text string) *entry[leaf[T]] {
+	return x.leaves.Load().findHash(slotHash(x.hasher.hash(text)), text)
+}
+
+// shrinkLiteralLocked makes next, which is less than before and nil if nobody is left, the set of e.
+func (x *Index[T]) shrinkLiteralLocked(e *entry[leaf[T]], next *Result[T]) {
+	if next == nil {
 		x.countLiteralLocked(-1)
 		x.killLocked(e)
-	default:
-		x.replaceLocked(&e.payload, next)
+		return
 	}
-	return true
+	x.replaceLocked(&e.payload, next)
 }
 
 // replaceLocked makes next the set of l. The store to l.set is the moment of the change: no cached result is in the
@@ -239,31 +262,39 @@ func (x *Index[T]) insertWildcardLocked(text, queue string, v T) string {
 	return *place.pattern
 }
 
-func (x *Index[T]) removeWildcardLocked(text, queue string, v T) bool {
-	root := x.root.Load()
-	place, found := root.find(text)
+func (x *Index[T]) removeWildcardLocked(text, queue string, v T, few int) (found, crowd bool) {
+	place, found := x.root.Load().find(text)
 	if !found {
-		return false
+		return false, false
 	}
 	old := place.set.Load()
-	next, found := old.without(queue, v, x.nextIDLocked())
-	if !found {
-		return false
+	if old.crowded(queue, few) {
+		return false, true
 	}
+	next, found := old.without(queue, v, x.nextIDLocked())
+	if found {
+		x.shrinkWildcardLocked(place, text, next)
+	}
+	return found, false
+}
+
+// shrinkWildcardLocked makes next, which is less than before and nil if nobody is left, the set at place, which is that of the
+// pattern text.
+func (x *Index[T]) shrinkWildcardLocked(place slotOf[T], text string, next *Result[T]) {
+	old := place.set.Load()
 	x.announceLocked(*place.pattern)
 	place.set.Store(next)
 	x.oweLocked(setUnits + old.size())
 	if next != nil {
-		return true
+		return
 	}
 	x.mu.patterns--
 	*place.pattern = ""
-	if root.prune(text) {
+	if x.root.Load().prune(text) {
 		x.root.Store(nil)
 		x.dropCacheLocked()
 	}
 	x.trimLocked()
-	return true
 }
 
 func (x *Index[T]) nextIDLocked() uint32 {

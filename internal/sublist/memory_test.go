@@ -158,3 +158,38 @@ func TestRevalidationAllocs(t *testing.T) {
 		t.Errorf("%v allocs for a change, %v for a change and a match", alone, both)
 	}
 }
+
+// TestRemoveAllIsLinear: twice as many subscriptions on one pattern take twice the copying when all of them go at once, and not
+// four times, as they would one by one.
+func TestRemoveAllIsLinear(t *testing.T) {
+	for _, c := range []struct{ pattern, queue string }{{"lit", ""}, {"lit", "q"}, {"wild.*", ""}, {"wild.*", "q"}, {"many.groups", "each"}} {
+		t.Run(c.pattern+" "+c.queue, func(t *testing.T) {
+			copied := func(n int) uint64 {
+				x := New[*member]()
+				members := make([]member, n)
+				queueOf := func(i int) string {
+					if c.queue == "each" {
+						return fmt.Sprint(i % (n / 4)) // n/4 groups of four
+					}
+					return c.queue
+				}
+				for i := range members {
+					x.Insert([]byte(c.pattern), queueOf(i), &members[i])
+				}
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				removed := x.RemoveAll(n, func(i int) (string, string, *member) { return c.pattern, queueOf(i), &members[i] })
+				runtime.ReadMemStats(&after)
+				if removed != n || x.Count() != 0 {
+					t.Fatalf("%d of %d were removed, %d are left", removed, n, x.Count())
+				}
+				return after.TotalAlloc - before.TotalAlloc
+			}
+			const n = 1 << 11
+			once, twice := copied(n), copied(2*n)
+			if twice > 3*once || twice > 2*n*1000 {
+				t.Errorf("%d subscriptions take %d bytes, %d take %d", n, once, 2*n, twice)
+			}
+		})
+	}
+}

@@ -35,6 +35,31 @@ func (o *oracle) remove(pattern, queue string, v *member) bool {
 	return i >= 0
 }
 
+// removeSome removes up to half of what there is, and one, at once, from o and from x. Some of it may be there no more, or not
+// with this member.
+func (o *oracle) removeSome(t testing.TB, x *Index[*member], random *rand.Rand) {
+	t.Helper()
+	if len(o.list) == 0 {
+		return
+	}
+	gone := slices.Clone(o.list)
+	random.Shuffle(len(gone), func(i, j int) { gone[i], gone[j] = gone[j], gone[i] })
+	gone = gone[:1+random.IntN(1+len(gone)/2)]
+	if random.IntN(2) == 0 {
+		gone = append(gone, gone[0], subscription{gone[0].pattern, gone[0].queue, &member{-1}}, subscription{"nobody.here", "q", gone[0].v})
+	}
+	want := 0
+	for _, s := range gone {
+		if o.remove(s.pattern, s.queue, s.v) {
+			want++
+		}
+	}
+	at := func(i int) (string, string, *member) { return gone[i].pattern, gone[i].queue, gone[i].v }
+	if got := x.removeAll(len(gone), at, random.IntN(4)); got != want {
+		t.Fatalf("RemoveAll(%v) = %d, want %d", gone, got, want)
+	}
+}
+
 func (o *oracle) match(subject string) answer {
 	found := answer{}
 	for _, s := range o.list {
@@ -266,6 +291,10 @@ func runRandom(t *testing.T, x *Index[*member], random *rand.Rand, steps int) {
 	}
 	for range steps {
 		switch random.IntN(8) {
+		case 3:
+			if random.IntN(8) == 0 {
+				o.removeSome(t, x, random)
+			}
 		case 0, 1:
 			pattern := pick(1)
 			if random.IntN(4) == 0 {
@@ -292,6 +321,12 @@ func runRandom(t *testing.T, x *Index[*member], random *rand.Rand, steps int) {
 		}
 	}
 	o.check(t, x)
+	if random.IntN(2) == 0 {
+		for len(o.list) > 0 {
+			o.removeSome(t, x, random)
+			o.expect(t, &readers[0], x, pick(0))
+		}
+	}
 	for len(o.list) > 0 {
 		s := o.list[random.IntN(len(o.list))]
 		if !x.Remove(s.pattern, s.queue, s.v) || !o.remove(s.pattern, s.queue, s.v) {

@@ -55,9 +55,12 @@ func stress(t *testing.T, x *Index[*member], rounds int) {
 func toggle(x *Index[*member], list []*tracked, rounds int, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 7))
 	flip := func(s *tracked) {
-		if s.phase.Add(1)%4 == 1 {
+		switch {
+		case s.phase.Add(1)%4 == 1:
 			x.Insert([]byte(s.pattern), s.queue, s.v)
-		} else {
+		case random.IntN(2) == 0:
+			x.removeAll(1, func(int) (string, string, *member) { return s.pattern, s.queue, s.v }, 0)
+		default:
 			x.Remove(s.pattern, s.queue, s.v)
 		}
 		s.phase.Add(1)

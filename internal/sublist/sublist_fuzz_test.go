@@ -1,6 +1,7 @@
 package sublist
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 )
@@ -18,6 +19,7 @@ func FuzzSublist(f *testing.F) {
 		many = append(many, i, i*7, i*13)
 	}
 	f.Add(many)
+	f.Add(append(many[:len(many):len(many)], 0x84, 1, 2, 0x84, 3, 4, 5, 2, 1, 0x84, 5, 6))
 	f.Fuzz(func(t *testing.T, program []byte) {
 		if len(program) == 0 || len(program) > 600 {
 			return
@@ -50,7 +52,9 @@ func interpret(t *testing.T, x *Index[*member], program []byte) {
 				t.Fatalf("Remove(%q, %q, %d) = %v, want %v", pattern, queue, v.name, got, want)
 			}
 		case 4:
-			if len(o.list) > 0 {
+			if operation&0x80 != 0 {
+				o.removeSome(t, x, rand.New(rand.NewPCG(uint64(who), uint64(where))))
+			} else if len(o.list) > 0 {
 				s := o.list[int(where)%len(o.list)]
 				if !x.Remove(s.pattern, s.queue, s.v) || !o.remove(s.pattern, s.queue, s.v) {
 					t.Fatalf("Remove(%+v) did not find it", s)

@@ -219,8 +219,8 @@ func (c *conn) leave(w *worker) {
 	c.hadSubscriptions = len(all)
 	for _, s := range all {
 		c.closeSubscription(s)
-		id.account.removeSubscription(w, s)
 	}
+	id.account.removeSubscriptions(w, all)
 	id.account.clients.Add(-1)
 }
 

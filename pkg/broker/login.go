@@ -211,22 +211,28 @@ func (c *conn) become(w *worker, id *identity, shown *credentials) (dropped []*s
 		c.loginOf().shown = *shown
 	}
 	watched := id.rules.Responses() != nil
+	var kept []*subscription
 	for _, s := range c.subs.allLocked() {
 		if !id.rules.Subscribe(s.subject, s.queue()).Allowed {
 			dropped = append(dropped, s)
 			continue
 		}
 		watched = watched || id.rules.Filters(s.subject, s.queue())
-		if moved && before != nil {
-			before.account.removeSubscription(w, s)
-			id.account.addSubscription(w, s, s.subject)
-		}
+		kept = append(kept, s)
 	}
 	c.watched.Store(watched)
 	for _, s := range dropped {
 		c.subs.removeLocked(s)
 		c.closeSubscription(s)
-		before.account.removeSubscription(w, s)
+	}
+	if before != nil { // else there were none
+		before.account.removeSubscriptions(w, dropped)
+	}
+	if moved && before != nil {
+		before.account.removeSubscriptions(w, kept)
+		for _, s := range kept {
+			id.account.addSubscription(w, s, s.subject)
+		}
 	}
 	c.identity.Store(id)
 	return dropped, true

@@ -209,6 +209,21 @@ func (a *account) added(w *worker, s *subscription) {
 // removeSubscription takes s out of a, where it is.
 func (a *account) removeSubscription(w *worker, s *subscription) {
 	a.index.Remove(s.subject, s.queue(), s)
+	a.removed(w, s)
+}
+
+// removeSubscriptions is removeSubscription for all in list, which takes little longer for many on one subject.
+func (a *account) removeSubscriptions(w *worker, list []*subscription) {
+	a.index.RemoveAll(len(list), func(i int) (pattern, queue string, s *subscription) {
+		return list[i].subject, list[i].queue(), list[i]
+	})
+	for _, s := range list {
+		a.removed(w, s)
+	}
+}
+
+// removed notes that s, a client's, has gone. w and locks: as added.
+func (a *account) removed(w *worker, s *subscription) {
 	last := a.subscriptions.Add(-1) == 0
 	if a.announcer != nil {
 		a.announcer.change(w, a, s, -1, last)

@@ -1,0 +1,64 @@
+package broker
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// TestLeavingIsLinear: a client that leaves with twice as many subscriptions on one subject takes twice the copying, and not four
+// times: the index is locked meanwhile. So does a reload that takes them away or moves them to another account.
+func TestLeavingIsLinear(t *testing.T) {
+	leave := func(_ *bench, c *conn) { c.b.tell(c.leave) }
+	become := func(id func(*authority) *identity) func(*bench, *conn) {
+		return func(x *bench, c *conn) {
+			x.b.tell(func(w *worker) { _, _ = c.become(w, id(x.b.live.Load().authority), nil) })
+		}
+	}
+	for name, test := range map[string]struct {
+		sub  string
+		goes func(*bench, *conn)
+	}{
+		"plain":      {"SUB a %d\r\n", leave},
+		"wildcard":   {"SUB a.* %d\r\n", leave},
+		"group":      {"SUB a q %d\r\n", leave},
+		"other user": {"SUB a %d\r\n", become(func(a *authority) *identity { return a.users["nothing"] })},
+		"moved":      {"SUB a %d\r\n", become(func(a *authority) *identity { return a.users["elsewhere"] })},
+	} {
+		t.Run(name, func(t *testing.T) {
+			copied := func(n int) uint64 {
+				x := newBench(t, Options{
+					Accounts: []Account{{Name: "E"}},
+					Auth: &Auth{NoAuthUser: "all", Users: []User{
+						{Name: "all"}, {Name: "elsewhere", Account: "E"}, {Name: "nothing", Permissions: &Permissions{}},
+					}},
+				})
+				c := x.connect("CONNECT " + plainConnect + "\r\n")
+				for from := 0; from < n; from += 1024 {
+					var lines strings.Builder
+					for i := range 1024 {
+						fmt.Fprintf(&lines, test.sub, from+i)
+					}
+					c.feed([]byte(lines.String()))
+				}
+				index := x.b.live.Load().authority.global.index
+				if index.Count() != n {
+					t.Fatalf("%d subscriptions, want %d", index.Count(), n)
+				}
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				test.goes(x, c)
+				runtime.ReadMemStats(&after)
+				if index.Count() != 0 {
+					t.Fatalf("%d subscriptions are left", index.Count())
+				}
+				return after.TotalAlloc - before.TotalAlloc
+			}
+			const n = 4096
+			if once, twice := copied(n), copied(2*n); twice > 3*once {
+				t.Errorf("%d subscriptions take %d bytes, %d take %d", n, once, 2*n, twice)
+			}
+		})
+	}
+}
