@@ -49,10 +49,11 @@ func (b *Broker) Reload(o Options) error {
 	b.reloading.Lock()
 	defer b.reloading.Unlock()
 	before := b.live.Load()
-	next := newLive(ptr(o.withDefaults()), before.authority, b.announcer)
-	if err := before.refuse(&next.Options); err != nil {
+	o = o.withDefaults()
+	if err := before.refuse(&o); err != nil {
 		return err
 	}
+	next := newLive(&o, before.authority, b.announcer) // from here on accounts change, which before has too
 	b.mu.Lock()
 	started := b.mu.state != created
 	if started {
@@ -80,8 +81,6 @@ func (b *Broker) Reload(o Options) error {
 	b.closeSurplus(next.MaxConnections)
 	return nil
 }
-
-func ptr[T any](v T) *T { return &v }
 
 // refuse returns an error that names what o changes and a running broker cannot.
 func (l *live) refuse(o *Options) error {

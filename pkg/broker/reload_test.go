@@ -88,6 +88,30 @@ func TestReloadRefused(t *testing.T) {
 	}
 }
 
+// TestReloadRefusedLeavesAccounts: a refused reload changes neither the limits of an account nor what it maps and imports.
+// Spec: docs/spec/config.md C1.
+func TestReloadRefusedLeavesAccounts(t *testing.T) {
+	o := Options{
+		Host: "127.0.0.1", Port: RandomPort,
+		Accounts: []Account{{Name: "A", Exports: []Export{{Subject: "s"}}}, {Name: "B", Imports: []Import{{Account: "A", Subject: "s"}}}},
+		Auth:     &Auth{Users: []User{{Name: "a", Password: "p", Account: "A"}, {Name: "b", Password: "p", Account: "B"}}},
+	}
+	b := launch(t, o)
+	refused := o
+	refused.ServerName = "other"
+	refused.Accounts = []Account{{Name: "A", Limits: AccountLimits{MaxSubscriptions: 1}, Mappings: []Mapping{{Source: "m", Destinations: []Destination{{Subject: "n", Weight: 100}}}}}, {Name: "B"}}
+	if err := b.Reload(refused); !errors.Is(err, ErrNotReloadable) {
+		t.Fatalf("got %v", err)
+	}
+	importer := join(t, b, `{"verbose":false,"user":"b","pass":"p"}`)
+	importer.send("SUB s 1\r\n")
+	importer.roundTrip()
+	c := join(t, b, `{"verbose":false,"user":"a","pass":"p"}`)
+	c.send("SUB m 1\r\nSUB n 2\r\nPUB m 1\r\nx\r\nPUB s 1\r\ny\r\n")
+	c.expect("MSG m 1 1", "x")
+	importer.expect("MSG s 1 1", "y")
+}
+
 // TestReloadPings: a shorter ping interval counts for clients that are connected. Spec: docs/spec/config.md C3.
 func TestReloadPings(t *testing.T) {
 	o := Options{Host: "127.0.0.1", Port: RandomPort, PingInterval: time.Minute}
