@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/natsd/natsd/internal/testutil/certs"
 )
 
 // writeConfig writes text as a file and returns its path.
@@ -195,6 +197,63 @@ func TestProgramAsGnatsd(t *testing.T) {
 	p = serve(t, "-config", path, "-T=false", "-cluster", "nats://u:s3cret@127.0.0.1:-1", "-routes", "nats://u:s3cret@127.0.0.1:1", "-D")
 	if code := p.end(os.Interrupt); code != 0 || !strings.Contains(p.log(), "Listening for route connections on 127.0.0.1:") || strings.Contains(p.log(), "s3cret") {
 		t.Errorf("exit code %d, log\n%s", code, p.log())
+	}
+}
+
+// TestProgramFlagsWithFile: flags that are wrong by themselves and right with the file, or the environment, are taken
+// (docs/spec/choices.md 2).
+func TestProgramFlagsWithFile(t *testing.T) {
+	ca, folder := certs.NewAuthority(t), t.TempDir()
+	certFile, keyFile := ca.Server(nil).Write(t, folder, "server")
+	for _, c := range []struct {
+		name, file, args, env string
+	}{
+		{name: "routes", file: "cluster { listen: '127.0.0.1:-1' }", args: "-routes nats://127.0.0.1:1"},
+		{name: "routes and the environment", file: "", args: "-routes nats://127.0.0.1:1", env: "127.0.0.1:-1"},
+		{name: "https", file: fmt.Sprintf("tls { cert_file: %q, key_file: %q }", certFile, keyFile), args: "-ms -1"},
+		{name: "grace period", file: "lame_duck_duration: 5m", args: "--lame_duck_grace_period 3m"},
+		{name: "pending", file: "max_payload: 64kb", args: "--max_pending 512kb"},
+		{name: "password", file: "authorization { user: al }", args: "-pass x"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.env != "" {
+				t.Setenv("NATSD_CLUSTER_LISTEN", c.env)
+			}
+			args := append([]string{"-c", writeConfig(t, c.file+"\n")}, strings.Fields(c.args)...)
+			check := exec.CommandContext(t.Context(), program, append([]string{"serve", "-t"}, args...)...)
+			if output, err := check.CombinedOutput(); err != nil || !strings.Contains(string(output), "is valid") {
+				t.Errorf("with -t: %v\n%s", err, output)
+			}
+			if p := serve(t, args...); p.end(os.Interrupt) != 0 {
+				t.Errorf("it does not end well\n%s", p.log())
+			}
+		})
+	}
+}
+
+// TestProgramFlagsAgainstFile: exit code 2 when the command line alone shows the fault, otherwise that of a bad file
+// (docs/spec/choices.md 2).
+func TestProgramFlagsAgainstFile(t *testing.T) {
+	for _, c := range []struct {
+		file, args string
+		code       int // of serve
+		codeTest   int // of serve -t
+		want       string
+	}{
+		{"max_payload: 64kb", "-m 8222 -ms 8443", 2, 2, "natsd: Can't start monitoring: can't specify both HTTP (8222) and HTTPs (8443) ports"},
+		{"port: x", "-routes nats://127.0.0.1:1", 2, 2, "natsd: solicited routes require cluster capabilities"},
+		{"http_port: 8222", "-ms 8443", 1, 3, "can't specify both HTTP (8222) and HTTPs (8443) ports"},
+		{"max_payload: 900kb", "--max_pending 512kb", 1, 3, "max_payload (921600) cannot be higher than max_pending (524288)"},
+		{"cluster {", "-routes nats://127.0.0.1:1", 1, 3, ":1:9"},
+	} {
+		path := writeConfig(t, c.file+"\n")
+		for first, code := range map[string]int{"serve": c.code, "-t": c.codeTest} {
+			command := exec.CommandContext(t.Context(), program, append([]string{first, "-c", path}, strings.Fields(c.args)...)...)
+			output, _ := command.CombinedOutput() // the exit code is looked at below
+			if got := command.ProcessState.ExitCode(); got != code || !strings.Contains(string(output), c.want) {
+				t.Errorf("%s -c %q %s: exit code %d, want %d and %q\n%s", first, c.file, c.args, got, code, c.want, output)
+			}
+		}
 	}
 }
 

@@ -39,7 +39,7 @@ func newConfigCheckCmd(f *Factory) *cobra.Command {
 			if len(files) == 0 {
 				return asUsageError(errors.New("name at least one file"), c)
 			}
-			return checkFiles(f, files, nil, asJSON)
+			return checkFiles(f, files, asJSON)
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "Print the findings as JSON on standard output, one line per file")
@@ -48,23 +48,36 @@ func newConfigCheckCmd(f *Factory) *cobra.Command {
 }
 
 // checkFiles checks files and prints the findings. Source: docs/spec/config.md B11.
-func checkFiles(f *Factory, files []string, flags []config.GivenFlag, asJSON bool) error {
+func checkFiles(f *Factory, files []string, asJSON bool) error {
 	valid := true
 	for _, name := range files {
-		result := config.Load(config.Input{File: name, Stdin: f.Streams.In, Environ: f.Environ, Flags: flags, Certificates: true, Strict: true})
+		result := checkFile(f, name, nil)
 		valid = valid && result.Err() == nil
-		var err error
-		if asJSON {
-			err = writeFindingsJSON(f.Streams.Out, name, result)
-		} else {
-			err = writeFindings(f.Streams.Err, name, result, f.Streams.ErrIsDevice() && !f.noColor())
-		}
-		if err != nil {
-			return fmt.Errorf("cannot print the findings: %w", err)
+		if err := printFindings(f, name, result, asJSON); err != nil {
+			return err
 		}
 	}
 	if !valid {
 		return errInvalidConfig
+	}
+	return nil
+}
+
+// checkFile returns what there is to say about a file with the environment and flags over it.
+func checkFile(f *Factory, name string, flags []config.GivenFlag) *config.Result {
+	return config.Load(config.Input{File: name, Stdin: f.Streams.In, Environ: f.Environ, Flags: flags, Certificates: true, Strict: true})
+}
+
+// printFindings prints the findings about a file, for people or for programs.
+func printFindings(f *Factory, name string, result *config.Result, asJSON bool) error {
+	var err error
+	if asJSON {
+		err = writeFindingsJSON(f.Streams.Out, name, result)
+	} else {
+		err = writeFindings(f.Streams.Err, name, result, f.Streams.ErrIsDevice() && !f.noColor())
+	}
+	if err != nil {
+		return fmt.Errorf("cannot print the findings: %w", err)
 	}
 	return nil
 }

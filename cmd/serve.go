@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -70,13 +71,13 @@ func newServeCmd(f *Factory, run func(context.Context, *serveOptions) error) *co
 			if o.configFile == "" {
 				o.configFile, _ = f.LookupEnv(config.EnvConfig)
 			}
-			if err := o.checkCommandLine(); err != nil {
-				return asUsageError(err, c)
-			}
 			if o.testOnly {
 				return o.test(c)
 			}
 			if err := o.load(); err != nil {
+				if fault := o.faultOfCommandLine(err); fault != nil {
+					return asUsageError(fault, c)
+				}
 				return err
 			}
 			return run(c.Context(), o)
@@ -92,13 +93,34 @@ func (o *serveOptions) test(c *cobra.Command) error {
 	if o.configFile == "" {
 		return asUsageError(fmt.Errorf("-t checks a configuration file; name it with -c"), c)
 	}
-	return checkFiles(o.factory, []string{o.configFile}, o.flags, false)
+	result := checkFile(o.factory, o.configFile, o.flags)
+	if fault := o.faultOfCommandLine(result.Err()); fault != nil {
+		return asUsageError(fault, c)
+	}
+	if err := printFindings(o.factory, o.configFile, result, false); err != nil {
+		return err
+	}
+	if result.Err() != nil {
+		return errInvalidConfig
+	}
+	return nil
 }
 
-// checkCommandLine reports what the command line gets wrong by itself, whatever the file says. Source:
-// docs/spec/choices.md 2.
-func (o *serveOptions) checkCommandLine() error {
-	return joined(config.Load(config.Input{Flags: o.flags}).Err())
+// faultOfCommandLine returns which of the errors of a configuration the command line shows alone, nil if none. A flag that is
+// wrong without the file may be right with it, so this is asked only when something is wrong, and of that only.
+// Source: docs/spec/choices.md 2.
+func (o *serveOptions) faultOfCommandLine(err error) error {
+	var faults confparse.Findings
+	found := confparse.FindingsOf(err)
+	for _, fault := range config.Load(config.Input{Flags: o.flags}).Errors() {
+		if slices.ContainsFunc(found, func(f *confparse.Finding) bool { return f.Text == fault.Text }) {
+			faults = append(faults, fault)
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return joined(faults)
 }
 
 // input is what the configuration is made from, at the start and at every reload.
