@@ -143,6 +143,23 @@ max_payload: 2mb
 	}
 }
 
+// TestProgramProfilesAlone: what protects monitoring protects profiles without a monitor port too.
+func TestProgramProfilesAlone(t *testing.T) {
+	p := serve(t, "-c", writeConfig(t, "prof_port: -1\nmonitor { authorization { token: s3cret } }\n"))
+	port := regexp.MustCompile(`profiling port: (\d+)`).FindStringSubmatch(p.log())[1]
+	profiles := &caller{p: p, url: "http://" + net.JoinHostPort("127.0.0.1", port), transport: &http.Transport{DisableKeepAlives: true}}
+	if status, _ := profiles.get("/debug/pprof/goroutine?debug=1"); status != http.StatusUnauthorized {
+		t.Errorf("a stranger gets profiles: %d", status)
+	}
+	profiles.token = "s3cret"
+	if status, body := profiles.get("/debug/pprof/goroutine?debug=1"); status != http.StatusOK || !strings.Contains(body, "goroutine profile") {
+		t.Errorf("profiles: %d", status)
+	}
+	if code := p.end(os.Interrupt); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 // TestProgramMonitorRefusals are the faults of docs/spec/cli.md §4 and §9.
 func TestProgramMonitorRefusals(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

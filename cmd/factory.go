@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"net/http"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -70,7 +69,6 @@ type server interface {
 	ID() string
 	ClientURL() string
 	Reload(nodeOptions) error
-	Protect(h http.Handler) http.Handler
 	ListenerFiles() (names []string, files []*os.File, err error)
 	Retire(ctx context.Context, token string) error
 	Ports() ports

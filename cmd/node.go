@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 
 	"github.com/natsd/natsd/pkg/broker"
@@ -135,14 +134,6 @@ func (n *node) Ports() ports {
 		p.Monitoring = urlsOf(scheme, n.monitor.Addr())
 	}
 	return p
-}
-
-// Protect puts the protection of monitoring in front of h.
-func (n *node) Protect(h http.Handler) http.Handler {
-	if n.monitor == nil {
-		return h
-	}
-	return n.monitor.Protect(h)
 }
 
 // Reload applies options to both. The broker comes first: what it refuses changes nothing.

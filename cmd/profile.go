@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/natsd/natsd/internal/config"
+	"github.com/natsd/natsd/pkg/monitor"
 	"github.com/rs/zerolog"
 )
 
@@ -23,8 +24,9 @@ type profiler struct {
 	socket net.Listener
 }
 
-// newProfiler answers requests for profiles, on listener if it is not nil. Protect puts the protection of monitoring in front of them.
-func newProfiler(c *config.Config, listener net.Listener, protect func(http.Handler) http.Handler, logger *zerolog.Logger) (*profiler, error) {
+// newProfiler answers requests for profiles, on listener if it is not nil. Who may see monitoring may see them, whether
+// monitoring is on or not.
+func newProfiler(c *config.Config, listener net.Listener, logger *zerolog.Logger) (*profiler, error) {
 	if listener == nil {
 		var err error
 		config := net.ListenConfig{}
@@ -47,7 +49,8 @@ func newProfiler(c *config.Config, listener net.Listener, protect func(http.Hand
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
 	const headerTimeout = 5 * time.Second
-	p := &profiler{server: &http.Server{Handler: protect(mux), ReadHeaderTimeout: headerTimeout}, done: make(chan struct{})}
+	guarded := monitor.NewProtector(c.Monitor.User, c.Monitor.Password, c.Monitor.Token).Protect(mux)
+	p := &profiler{server: &http.Server{Handler: guarded, ReadHeaderTimeout: headerTimeout}, done: make(chan struct{})}
 	p.addr, p.socket = listener.Addr(), listener
 	go func() {
 		defer close(p.done)

@@ -145,7 +145,7 @@ func (d *daemon) start() error {
 		return d.fail(zerolog.FatalLevel, err.Error())
 	}
 	if d.config.ProfPort != 0 {
-		if d.profiler, err = newProfiler(d.config, d.inherited.listener(listenerOfProfiles), b.Protect, &d.logger); err != nil {
+		if d.profiler, err = newProfiler(d.config, d.inherited.listener(listenerOfProfiles), &d.logger); err != nil {
 			return d.fail(zerolog.FatalLevel, err.Error())
 		}
 	}

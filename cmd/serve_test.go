@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -147,7 +146,6 @@ func (s *fakeServer) ListenerFiles() ([]string, []*os.File, error) { return nil,
 func (s *fakeServer) Retire(context.Context, string) error         { return nil }
 func (s *fakeServer) Ports() ports                                 { return ports{} }
 func (s *fakeServer) Stats() broker.Stats                          { return broker.Stats{} }
-func (s *fakeServer) Protect(h http.Handler) http.Handler          { return h }
 
 func (s *fakeServer) Reload(o nodeOptions) error {
 	s.options = o.Options

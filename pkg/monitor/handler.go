@@ -82,8 +82,8 @@ func (s *Server) newHandler() http.Handler {
 			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 			return
 		}
-		if open := e.open || e.page && s.options.User == ""; !open && !s.allowed(r) {
-			s.refuse(w)
+		if open := e.open || e.page && s.options.User == ""; !open && !s.protector.allowed(r) {
+			s.protector.refuse(w)
 			return
 		}
 		if e.own && !s.ownPage(r) {

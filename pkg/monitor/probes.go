@@ -20,7 +20,7 @@ type check struct {
 func probe(checks func(s *Server) []check) func(s *Server, w http.ResponseWriter, r *http.Request) {
 	return func(s *Server, w http.ResponseWriter, r *http.Request) {
 		_, verbose := r.URL.Query()["verbose"]
-		trusted := s.allowed(r)
+		trusted := s.protector.allowed(r)
 		status := http.StatusOK
 		var lines strings.Builder
 		for _, c := range checks(s) {

@@ -9,18 +9,40 @@ import (
 	"github.com/natsd/natsd/internal/password"
 )
 
+// Protector lets those through who show the credentials of monitoring. It needs no Server: a program may have more to protect,
+// whether it has a monitor port or not.
+type Protector struct {
+	user, password, token string
+	passwords             *password.Verifier
+}
+
+// NewProtector returns a Protector with the credentials of Options; without any it lets everybody through.
+func NewProtector(user, pass, token string) *Protector {
+	return &Protector{user: user, password: pass, token: token, passwords: password.NewVerifier(1)}
+}
+
+// Protect returns h for those only who show credentials.
+func (p *Protector) Protect(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !p.allowed(r) {
+			p.refuse(w)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
 // allowed reports whether whoever sent r may see what there is. A certificate was looked at when the connection was made.
-func (s *Server) allowed(r *http.Request) bool {
-	o := &s.options
-	if o.Token == "" && o.User == "" {
+func (p *Protector) allowed(r *http.Request) bool {
+	if p.token == "" && p.user == "" {
 		return true
 	}
-	if token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); found && o.Token != "" {
-		return password.Equal(o.Token, token)
+	if token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); found && p.token != "" {
+		return password.Equal(p.token, token)
 	}
-	if user, given, ok := r.BasicAuth(); ok && o.User != "" {
-		right := password.Equal(o.User, user) // both are looked at, so that the time does not say which was wrong
-		return s.passwordIs(r, given) && right
+	if user, given, ok := r.BasicAuth(); ok && p.user != "" {
+		right := password.Equal(p.user, user) // both are looked at, so that the time does not say which was wrong
+		return p.passwordIs(r, given) && right
 	}
 	return false
 }
@@ -49,34 +71,22 @@ func (s *Server) ownPage(r *http.Request) bool {
 	return !ok || !local.IP.IsLoopback() || s.options.protected() || host == "localhost" || net.ParseIP(host) != nil
 }
 
-// Protect returns h for those only who may see monitoring.
-func (s *Server) Protect(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !s.allowed(r) {
-			s.refuse(w)
-			return
-		}
-		h.ServeHTTP(w, r)
-	})
-}
-
 // passwordIs reports whether given is the password of the user.
-func (s *Server) passwordIs(r *http.Request, given string) bool {
-	stored := s.options.Password
-	if !password.IsHash(stored) {
-		return password.Equal(stored, given)
+func (p *Protector) passwordIs(r *http.Request, given string) bool {
+	if !password.IsHash(p.password) {
+		return password.Equal(p.password, given)
 	}
 	from, _, _ := net.SplitHostPort(r.RemoteAddr)
-	ok, err := s.passwords.Verify(r.Context(), from, stored, given)
+	ok, err := p.passwords.Verify(r.Context(), from, p.password, given)
 	return ok && err == nil
 }
 
 // refuse asks for credentials.
-func (s *Server) refuse(w http.ResponseWriter) {
-	if s.options.User != "" {
+func (p *Protector) refuse(w http.ResponseWriter) {
+	if p.user != "" {
 		w.Header().Add("WWW-Authenticate", `Basic realm="natsd monitoring", charset="UTF-8"`)
 	}
-	if s.options.Token != "" {
+	if p.token != "" {
 		w.Header().Add("WWW-Authenticate", `Bearer realm="natsd monitoring"`)
 	}
 	http.Error(w, "credentials are needed", http.StatusUnauthorized)

@@ -14,8 +14,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/natsd/natsd/internal/password"
 )
 
 const (
@@ -43,7 +41,7 @@ type Server struct {
 	large     budget        // of answers that are not written yet, like small
 	small     budget
 	quit      chan struct{}
-	passwords *password.Verifier
+	protector *Protector
 	tasks     sync.WaitGroup
 
 	mu struct { // guards everything inside it
@@ -66,7 +64,7 @@ func New(o Options) (*Server, error) {
 	if o.About == nil {
 		o.About = func() About { return About{} }
 	}
-	s := &Server{options: o, busy: make(chan struct{}, maxBusy), quit: make(chan struct{}), passwords: password.NewVerifier(1)}
+	s := &Server{options: o, busy: make(chan struct{}, maxBusy), quit: make(chan struct{}), protector: NewProtector(o.User, o.Password, o.Token)}
 	s.large.most, s.small.most = maxLarge, maxSmall
 	if base := strings.Trim(o.BasePath, "/"); base != "" {
 		s.base = "/" + base
