@@ -71,7 +71,7 @@ func (c *Config) plaintext() bool {
 func (b *builder) checkSingle(a *Authorization) {
 	const user, pass, token = "authorization.user", "authorization.password", "authorization.token"
 	inFile := func(path string) bool { return b.layers.file[path] != nil }
-	if !b.given(user) && b.given(pass) && a.Token == "" {
+	if a.User == "" && a.Token == "" && (a.Password != "" || b.given(pass) && !b.given(user)) {
 		b.errorAbout(pass, "", "password given without user; add --user")
 	}
 	switch {
@@ -90,6 +90,23 @@ func (b *builder) checkSingle(a *Authorization) {
 	case a.User != "" && a.Password == "":
 		b.warnAbout(user, "", "user %q has an empty password: whoever knows the name gets in", a.User)
 	}
+}
+
+// warnEmpty warns of credentials that are given and empty, as those from an empty variable are: they ask for nothing.
+// Source: docs/spec/config.md B3.
+func (b *builder) warnEmpty(c *Config) {
+	warn := func(open bool, paths ...string) {
+		for _, path := range paths {
+			if open && b.given(path) {
+				b.warnAbout(path, "give it a value, or leave it out", "%s is empty: everybody who reaches the port gets in", path)
+			}
+		}
+	}
+	warn(c.Auth() == nil, "authorization.user", "authorization.token")
+	warn(c.Monitor.User == "" && c.Monitor.Token == "", "monitor.authorization.user", "monitor.authorization.token")
+	// --cluster without credentials means that there are none (docs/spec/cli.md §4).
+	const route = "cluster.authorization.user"
+	warn(c.Cluster != nil && c.Cluster.User == "" && b.settings[route].Origin.Layer != FromFlag, route)
 }
 
 // lastInFile returns the one of two options that stands later in the file.

@@ -307,6 +307,7 @@ func (b *builder) checkTogether(c *Config) {
 		b.errorAbout("https_port", "add a tls block with cert_file and key_file", "Can't start monitoring: TLS cert and key required for HTTPS")
 	}
 	b.checkUsers(c)
+	b.warnEmpty(c)
 	if c.TLS != nil && c.TLS.VerifyAndMap && len(c.AllUsers()) == 0 {
 		b.errorAbout("tls.cert_file", "add users", "verify_and_map without users: certificates would name nobody")
 	}

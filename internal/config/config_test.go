@@ -140,6 +140,11 @@ func TestRefused(t *testing.T) {
 		{name: "HTTPS without TLS", file: "https_port: 8443", want: "<stdin>:1:13: Can't start monitoring: TLS cert and key required for HTTPS; add a tls block with cert_file and key_file"},
 		{name: "routes without a cluster", flags: []GivenFlag{{"routes", "nats://h:1"}}, want: "solicited routes require cluster capabilities, e.g. --cluster"},
 		{name: "a password without a user", flags: []GivenFlag{{"pass", "p"}}, want: "password given without user; add --user"},
+		{name: "a password with an empty user", flags: []GivenFlag{{"user", ""}, {"pass", "p"}}, want: "password given without user; add --user"},
+		{name: "a password with the user of an empty variable", file: "authorization { user: $NOBODY, password: $SECRET }", env: []string{"NOBODY=", "SECRET=p"},
+			want: "<stdin>:1:42: password given without user; add --user"},
+		{name: "a password of routes with the user of an empty variable", file: "cluster { port: 1, authorization { user: $NOBODY, password: $SECRET } }", env: []string{"NOBODY=", "SECRET=p"},
+			want: "<stdin>:1:61: password given without user; add user"},
 		{name: "TLS without a certificate", flags: []GivenFlag{{"tls", "true"}}, want: "TLS Server certificate must be present and valid; add --tlscert"},
 		{name: "TLS without a key", flags: []GivenFlag{{"tlscert", "c"}}, want: "TLS Server private key must be present and valid; add --tlskey"},
 		{name: "a cluster without a port", flags: []GivenFlag{{"cluster", "nats://h"}}, want: "--cluster: missing port in address: write nats://host:port"},
@@ -182,10 +187,23 @@ func TestRefused(t *testing.T) {
 // TestWarned has what is accepted with a warning.
 func TestWarned(t *testing.T) {
 	for _, c := range []struct {
-		file string
-		env  []string
-		want string
+		file  string
+		env   []string
+		flags []GivenFlag
+		want  string
 	}{
+		{file: "authorization { user: $NOBODY, password: $NOBODY }", env: []string{"NOBODY="},
+			want: "<stdin>:1:23: authorization.user is empty: everybody who reaches the port gets in; give it a value, or leave it out"},
+		{file: "authorization { token: '' }", want: "<stdin>:1:24: authorization.token is empty: everybody who reaches the port gets in; give it a value, or leave it out"},
+		{file: "authorization { token: '$2a$11$W2zko751KUvVy59mUTWmpOdWjpEm5qhcCZRd05GjI/sSOT.xtiHyG' }", flags: []GivenFlag{{"auth", ""}},
+			want: "authorization.token is empty: everybody who reaches the port gets in; give it a value, or leave it out"},
+		{flags: []GivenFlag{{"user", ""}}, want: "authorization.user is empty: everybody who reaches the port gets in; give it a value, or leave it out"},
+		{file: "authorization { user: '' }, accounts { A { users: [{user: a, password: '$2a$11$W2zko751KUvVy59mUTWmpOdWjpEm5qhcCZRd05GjI/sSOT.xtiHyG'}] } }"},
+		{file: "monitor { authorization { token: '' } }",
+			want: "<stdin>:1:34: monitor.authorization.token is empty: everybody who reaches the port gets in; give it a value, or leave it out"},
+		{file: "cluster { port: 1, authorization { user: '' } }",
+			want: "<stdin>:1:42: cluster.authorization.user is empty: everybody who reaches the port gets in; give it a value, or leave it out"},
+		{flags: []GivenFlag{{"cluster", "nats://h:1"}}},
 		{file: "foo: 1", want: `<stdin>:1:1: unknown field "foo"`},
 		{file: "prot: 1", want: `<stdin>:1:1: unknown field "prot"; did you mean "port"?`},
 		{file: "foo: 1\nport: $foo"},
@@ -199,16 +217,16 @@ func TestWarned(t *testing.T) {
 		{env: []string{"NATSD_MAX_PAYLAOD=1"}, want: "environment variable NATSD_MAX_PAYLAOD is not known; did you mean NATSD_MAX_PAYLOAD?"},
 		{env: []string{"NATSD_SERVICE_HOST=10.0.0.1", "NATSD_PORT_4222_TCP=tcp://10.0.0.1:4222"}},
 	} {
-		r := loadText(t, c.file, c.env)
+		r := loadText(t, c.file, c.env, c.flags...)
 		if err := r.Err(); err != nil {
-			t.Errorf("%q %q: %v", c.file, c.env, err)
+			t.Errorf("%q %q %q: %v", c.file, c.env, c.flags, err)
 		}
 		got := ""
 		if warnings := r.Warnings(); len(warnings) > 0 {
 			got = warnings.Error()
 		}
 		if got != c.want {
-			t.Errorf("%q %q:\ngot  %s\nwant %s", c.file, c.env, got, c.want)
+			t.Errorf("%q %q %q:\ngot  %s\nwant %s", c.file, c.env, c.flags, got, c.want)
 		}
 	}
 }
