@@ -240,8 +240,15 @@ func TestProgramUpgradeFails(t *testing.T) {
 	}
 }
 
-// TestProgramUpgradeStopped: a server that is stopped while a new process comes up ends, and the new one with it.
+// TestProgramUpgradeStopped: a server that is stopped while a new process comes up ends, and the new one with it. Lame duck mode
+// without clients is a stop too.
 func TestProgramUpgradeStopped(t *testing.T) {
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGUSR2} {
+		t.Run(signal.String(), func(t *testing.T) { testUpgradeStopped(t, signal) })
+	}
+}
+
+func testUpgradeStopped(t *testing.T, signal os.Signal) {
 	path, dir := named(t), t.TempDir()
 	pidFile, started := filepath.Join(dir, "pid"), filepath.Join(dir, "started")
 	p := serveAs(t, path, "-P", pidFile)
@@ -268,7 +275,7 @@ func TestProgramUpgradeStopped(t *testing.T) {
 		}
 	}
 	ended := make(chan int, 1)
-	go func() { ended <- p.end(os.Interrupt) }()
+	go func() { ended <- p.end(signal) }()
 	select {
 	case code := <-ended:
 		if code != 0 {

@@ -309,6 +309,7 @@ func (d *daemon) run(ctx context.Context, signals <-chan os.Signal) error {
 			return d.stopOutcome(err)
 		case err := <-d.ducked:
 			if done := d.lameDuckOutcome(err); done {
+				d.awaitHandover()
 				return nil
 			}
 		}
@@ -378,6 +379,7 @@ func (d *daemon) lameDuck(work context.Context) {
 		return
 	}
 	d.notify.say("STATUS=Lame duck mode: clients are closed little by little")
+	d.abandonHandover() // nothing to do after a hand-over
 	d.ducked = make(chan error, 1)
 	go func() { d.ducked <- d.broker.LameDuck(work) }()
 }
