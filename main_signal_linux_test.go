@@ -240,6 +240,86 @@ func TestProgramUpgradeFails(t *testing.T) {
 	}
 }
 
+// TestProgramUpgradePath: the new process is of the program that lies where the old one was started from, whatever became of
+// the old program.
+func TestProgramUpgradePath(t *testing.T) {
+	replace := func(t *testing.T, path, by string) {
+		t.Helper()
+		if err := errors.Join(os.Symlink(by, path+".new"), os.Rename(path+".new", path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		from func(t *testing.T, path string) string // what to start, given the program
+		swap func(t *testing.T, path, started, by string)
+	}{
+		{"aside", func(_ *testing.T, path string) string { return path }, func(t *testing.T, path, _, by string) {
+			if err := errors.Join(os.Rename(path, path+".bak"), os.Rename(by, path)); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"link", func(t *testing.T, path string) string {
+			replace(t, path+".link", path)
+			return path + ".link"
+		}, func(t *testing.T, _, started, by string) { replace(t, started, by) }},
+		{"name", func(t *testing.T, path string) string {
+			t.Setenv("PATH", filepath.Dir(path)+":"+os.Getenv("PATH"))
+			return filepath.Base(path)
+		}, func(t *testing.T, path, _, by string) {
+			if err := errors.Join(os.Rename(path, path+".bak"), os.Rename(by, path)); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			path := named(t)
+			started := c.from(t, path)
+			p := serveAs(t, started)
+			mark, script := filepath.Join(t.TempDir(), "mark"), path+".script"
+			if err := os.WriteFile(script, []byte("#!/bin/sh\n: > "+mark+"\nexit 1\n"), 0o700); err != nil { //nolint:gosec // it is a program
+				t.Fatal(err)
+			}
+			c.swap(t, path, started, script)
+			out, errs, code := told(t, program, "signal", "upgrade", strconv.Itoa(p.command.Process.Pid))
+			if fresh, err := strconv.Atoi(strings.TrimSpace(out)); err == nil {
+				_ = syscall.Kill(fresh, syscall.SIGKILL)
+			}
+			if code != 1 || !strings.Contains(errs, "the new process did not come up") {
+				t.Errorf("%d %s", code, errs)
+			}
+			if _, err := os.Stat(mark); err != nil {
+				t.Errorf("another program was started: %v\n%s", err, p.log())
+			}
+			if code := p.end(os.Interrupt); code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+		})
+	}
+}
+
+// TestProgramUpgradeKeepsName: a server that was started through a link is found by the name of the link after an upgrade.
+func TestProgramUpgradeKeepsName(t *testing.T) {
+	path := named(t)
+	link := filepath.Join(t.TempDir(), "g"+filepath.Base(path))
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	serveAs(t, link)
+	out, errs, code := told(t, link, "signal", "upgrade", "--wait")
+	if code != 0 {
+		t.Fatalf("%d %s", code, errs)
+	}
+	fresh, err := strconv.Atoi(strings.TrimSpace(out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(fresh, syscall.SIGKILL) })
+	if _, errs, code := told(t, link, "signal", "quit", "--wait"); code != 0 {
+		t.Errorf("%d %s", code, errs)
+	}
+}
+
 // TestProgramUpgradeStopped: a server that is stopped while a new process comes up ends, and the new one with it. Lame duck mode
 // without clients is a stop too.
 func TestProgramUpgradeStopped(t *testing.T) {

@@ -43,6 +43,8 @@ type Factory struct {
 	// Program is the name or path that this program was started by, and Args what came after it.
 	Program string
 	Args    []string
+	// Executable is the path that the program was started from, links in it as they are. Empty: not known.
+	Executable string
 	// Notify tells a service manager the state of the server (sd_notify). Nil: there is none.
 	Notify func(state string)
 	// Watchdog is how often the service manager wants a sign of life; 0: never.
@@ -82,21 +84,23 @@ func (f *Factory) monotonic() time.Duration { return monotonicNow() }
 
 // newFactory returns the factory of a real process with this command line.
 func newFactory(args, env []string, streams *iostreams.Streams) *Factory {
+	program := strings.Join(args[:min(1, len(args))], "")
 	return &Factory{
-		Streams:   streams,
-		LookupEnv: envLookup(env),
-		Environ:   withoutInherited(env),
-		Now:       time.Now,
-		PID:       os.Getpid(),
-		Signals:   catchSignals,
-		Program:   strings.Join(args[:min(1, len(args))], ""),
-		Args:      args[min(1, len(args)):],
-		Notify:    notifyManager,
-		Watchdog:  watchdogInterval(),
-		Commands:  listenForCommands,
-		Real:      true,
-		NewBroker: newNode,
-		Build:     readBuildInfo(debug.ReadBuildInfo()),
+		Streams:    streams,
+		LookupEnv:  envLookup(env),
+		Environ:    withoutInherited(env),
+		Now:        time.Now,
+		PID:        os.Getpid(),
+		Signals:    catchSignals,
+		Program:    program,
+		Args:       args[min(1, len(args)):],
+		Executable: executablePath(program),
+		Notify:     notifyManager,
+		Watchdog:   watchdogInterval(),
+		Commands:   listenForCommands,
+		Real:       true,
+		NewBroker:  newNode,
+		Build:      readBuildInfo(debug.ReadBuildInfo()),
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -72,11 +74,10 @@ func (d *daemon) beginHandover(h handover) {
 // newProcess starts the new process and returns it with the pipe through which it says that it serves. By the token it knows this one
 // again, as another server of the cluster. The environment of a process is shown to its user alone.
 func (d *daemon) newProcess(token string) (*os.Process, *os.File, error) {
-	program, err := os.Executable()
+	program, err := d.options.factory.programPath()
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot find the program: %w", err)
+		return nil, nil, err
 	}
-	program = strings.TrimSuffix(program, " (deleted)") // what Linux says of one that was replaced
 	names, files, err := d.broker.ListenerFiles()
 	defer func() {
 		for _, file := range files {
@@ -103,6 +104,44 @@ func (d *daemon) newProcess(token string) (*os.Process, *os.File, error) {
 		return nil, nil, fmt.Errorf("cannot start %s: %w", program, err)
 	}
 	return process, ready, nil
+}
+
+// executablePath returns where the program of this process lies, given the name that it was called by: absolute, and with its links
+// as they are. It is asked at the start: the system follows a file that is moved aside later, and knows no links. Empty: the name is
+// made up, or that of another program.
+func executablePath(name string) string {
+	path, err := exec.LookPath(name)
+	if err != nil && !errors.Is(err, exec.ErrDot) {
+		return ""
+	}
+	own, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	called, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	running, err := os.Stat(own)
+	if err != nil || !os.SameFile(called, running) {
+		return ""
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return ""
+	}
+	return path
+}
+
+// programPath returns the path of the program that an upgrade starts. Source: docs/spec/cli.md §5.
+func (f *Factory) programPath() (string, error) {
+	if f.Executable != "" {
+		return f.Executable, nil
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("cannot find the program: %w", err)
+	}
+	return strings.TrimSuffix(path, " (deleted)"), nil // what Linux says of one that was replaced
 }
 
 // withoutInherited returns an environment without what is for this process alone.
