@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -198,4 +199,57 @@ func TestProgramPortsFile(t *testing.T) {
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
 		t.Errorf("the ports file is still there: %v", err)
 	}
+}
+
+// TestProgramPortsFileReload: a reload moves the ports file, and a refused one leaves it where it is. Source: docs/spec/config.md C3.
+func TestProgramPortsFileReload(t *testing.T) {
+	first, second := t.TempDir(), t.TempDir()
+	in := func(folder string) string { return "ports_file_dir: '" + folder + "'\n" }
+	conf := writeConfig(t, in(first))
+	p := serve(t, "-c", conf)
+	name := "natsd_" + strconv.Itoa(p.command.Process.Pid) + ".ports"
+	expect := func(when string, folders ...string) {
+		t.Helper()
+		for _, folder := range []string{first, second} {
+			var want []string
+			if slices.Contains(folders, folder) {
+				want = []string{name}
+			}
+			var got []string
+			entries, err := os.ReadDir(folder)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				got = append(got, e.Name())
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %s holds %q, want %q", when, folder, got, want)
+			}
+		}
+	}
+	reload := func(text, outcome string) {
+		t.Helper()
+		rewrite(t, conf, text)
+		p.signal(syscall.SIGHUP)
+		p.await(outcome)
+	}
+	expect("at the start", first)
+	reload(in(second), "Reloaded server configuration")
+	expect("after a reload", second)
+	if text, err := os.ReadFile(filepath.Join(second, name)); err != nil || !strings.Contains(string(text), "nats://"+p.addr) {
+		t.Errorf("the new ports file holds %s, %v", text, err)
+	}
+	reload(in(first)+"pid_file: /nonexistent/pid\n", "Failed to reload server configuration")
+	expect("after a reload that was refused", second)
+	reload(in(filepath.Join(first, "absent")), "Failed to reload server configuration: cannot write the ports file")
+	expect("after a reload with a bad folder", second)
+	reload("port: -1\n", "Reloaded server configuration")
+	expect("without a folder")
+	reload(in(second), "Reloaded server configuration")
+	expect("with a folder again", second)
+	if code := p.end(os.Interrupt); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	expect("at the end")
 }

@@ -140,15 +140,27 @@ func (d *daemon) apply(next *config.Config) error {
 		return err
 	}
 	logger := logsink.NewLogger(d.sink, levelsOf(&next.Log))
+	ports := d.portsFile
+	if next.PortsFileDir != d.config.PortsFileDir {
+		if ports, err = d.writePortsFile(next.PortsFileDir); err != nil {
+			return errors.Join(err, d.dropLog(log))
+		}
+	}
+	undo := func(err error) error {
+		d.dropPortsFile(ports, d.portsFile)
+		return errors.Join(err, d.dropLog(log))
+	}
 	if next.PIDFile != "" && next.PIDFile != d.config.PIDFile {
 		if err := writePIDFile(next.PIDFile, d.options.factory.PID); err != nil {
-			return errors.Join(fmt.Errorf("could not write pidfile: %w", err), d.dropLog(log))
+			return undo(fmt.Errorf("could not write pidfile: %w", err))
 		}
 	}
 	if err := d.broker.Reload(d.nodeOptions(next, logger)); err != nil {
-		return errors.Join(err, d.dropLog(log))
+		return undo(err)
 	}
 	d.setLogger(logger)
+	d.dropPortsFile(d.portsFile, ports)
+	d.portsFile = ports
 	before := d.sink.Replace(orSame(log, d.sink), format)
 	if log != nil {
 		d.closeLater(before)
@@ -193,6 +205,13 @@ func (d *daemon) closeLater(log io.Writer) {
 			logger.Error().Msgf("cannot close the old log file: %v", err)
 		}
 	})
+}
+
+// dropPortsFile removes a ports file, unless it is the one that stays: two names of a folder may give the same path.
+func (d *daemon) dropPortsFile(path, stays string) {
+	if path != stays {
+		d.removePortsFile(path)
+	}
 }
 
 // orSame returns log, or what sink writes to if log is nil.

@@ -59,7 +59,7 @@ func runServe(ctx context.Context, o *serveOptions) (err error) {
 		return err
 	}
 	defer d.profiler.stop()
-	defer d.removePortsFile()
+	defer func() { d.removePortsFile(d.portsFile) }() // that of the last reload
 	return d.run(ctx, signals)
 }
 
@@ -156,7 +156,7 @@ func (d *daemon) start() error {
 	<-b.Ready()
 	d.broker = b
 	d.inherited.closeRest()
-	if err := d.writePortsFile(); err != nil {
+	if d.portsFile, err = d.writePortsFile(d.config.PortsFileDir); err != nil {
 		return d.fail(zerolog.FatalLevel, err.Error())
 	}
 	d.listenForCommands() // before anybody is told that the server is there
@@ -183,29 +183,28 @@ func (d *daemon) inheritInto(o *nodeOptions) {
 // Status is for commands. Any goroutine.
 func (d *daemon) Status() control.Status { return d.history.status(d.options.factory.PID) }
 
-// writePortsFile writes the ports file, if there is to be one. Source: docs/spec/cli.md §6.
-func (d *daemon) writePortsFile() error {
-	if d.config.PortsFileDir == "" {
-		return nil
+// writePortsFile writes the ports file into a folder and returns its path, empty if there is to be none. Source: docs/spec/cli.md §6.
+func (d *daemon) writePortsFile(folder string) (path string, err error) {
+	if folder == "" {
+		return "", nil
 	}
 	p := d.broker.Ports()
 	if d.profiler != nil {
 		p.Profile = urlsOf("http", d.profiler.addr)
 	}
-	path := portsFile(d.config.PortsFileDir, d.options.factory.programName(), d.options.factory.PID)
+	path = portsFile(folder, d.options.factory.programName(), d.options.factory.PID)
 	if err := writePortsFile(path, &p); err != nil {
-		return err
+		return "", err
 	}
-	d.portsFile = path
-	return nil
+	return path, nil
 }
 
-// removePortsFile removes the ports file.
-func (d *daemon) removePortsFile() {
-	if d.portsFile == "" {
+// removePortsFile removes the ports file at path; empty: there is none.
+func (d *daemon) removePortsFile(path string) {
+	if path == "" {
 		return
 	}
-	if err := os.Remove(d.portsFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		d.logger.Error().Msgf("cannot remove the ports file: %v", err)
 	}
 }
