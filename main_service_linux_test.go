@@ -137,7 +137,7 @@ func TestProgramSocketActivation(t *testing.T) {
 		_ = l.Close() // the copy is what counts
 	}
 	// Only the process itself knows its id in time.
-	command := exec.CommandContext(t.Context(), "sh", "-c", "LISTEN_PID=$$ exec "+program+" serve -a 127.0.0.1 -p 1 -m 1")
+	command := exec.CommandContext(t.Context(), "sh", "-c", "LISTEN_PID=$$ exec "+program+" serve -a 127.0.0.2 -p 1 -m 1")
 	command.Env = append(os.Environ(), "LISTEN_FDS=2", "LISTEN_FDNAMES=client:monitor")
 	command.ExtraFiles = files
 	var log strings.Builder
@@ -167,6 +167,11 @@ func TestProgramSocketActivation(t *testing.T) {
 	}
 	if err := command.Wait(); err != nil {
 		t.Errorf("%v\n%s", err, log.String())
+	}
+	for _, want := range []string{"Listening for client connections on " + addrs[0], "Starting http monitor on " + addrs[1]} {
+		if !strings.Contains(log.String(), want+"\n") || strings.Contains(log.String(), "restart") {
+			t.Errorf("the log is not as with %q:\n%s", want, log.String())
+		}
 	}
 	bad := exec.CommandContext(t.Context(), "sh", "-c", "LISTEN_PID=$$ exec "+program+" serve -a 127.0.0.1 -p -1")
 	bad.Env = append(os.Environ(), "LISTEN_FDS=many")

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -237,6 +238,68 @@ func TestProgramUpgradeFails(t *testing.T) {
 	p.dial()
 	if code := p.end(os.Interrupt); code != 0 {
 		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestProgramUpgradeAddress: addresses that have changed need a restart; until then the log, INFO and monitoring show those that
+// count. Spec: docs/spec/cli.md §5.
+func TestProgramUpgradeAddress(t *testing.T) {
+	conf := writeConfig(t, "listen: '127.0.0.1:-1'\nhttp: '127.0.0.1:-1'\nprof_port: -1\ncluster { listen: '127.0.0.1:-1' }\n")
+	p := launch(t, "-c", conf)
+	monitor := p.monitor()
+	_, monitorAddr, _ := strings.Cut(monitor.url, "//")
+	port := func(of string) string {
+		_, rest, _ := strings.Cut(p.log(), of)
+		line, _, _ := strings.Cut(rest, "\n")
+		return line[strings.LastIndexAny(line, ": ")+1:]
+	}
+	routes, profiles := port("Listening for route connections on"), port("profiling port:")
+	rewrite(t, conf, "host: 127.0.0.2\nport: 1\nhttp: '127.0.0.2:-1'\nprof_port: -1\ncluster { listen: '0.0.0.0:1' }\n")
+	out, errs, code := told(t, program, "signal", "upgrade", strconv.Itoa(p.command.Process.Pid))
+	if code != 0 {
+		t.Fatalf("%d %s\n%s", code, errs, p.log())
+	}
+	fresh, err := strconv.Atoi(strings.TrimSpace(out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(fresh, syscall.SIGKILL) })
+	p.await("Handed over to process " + strconv.Itoa(fresh))
+	_, monitorPort, _ := net.SplitHostPort(monitorAddr)
+	for _, want := range []string{
+		"[WRN] The port for clients stays on " + p.addr + ", as it was handed over; 127.0.0.2:1 needs a restart",
+		"[WRN] The port for routes stays on 127.0.0.1:" + routes + ", as it was handed over; 0.0.0.0:1 needs a restart",
+		"[WRN] The port for monitoring stays on " + monitorAddr + ", as it was handed over; 127.0.0.2:" + monitorPort + " needs a restart",
+		"[WRN] The port for profiles stays on 127.0.0.1:" + profiles + ", as it was handed over; 127.0.0.2:" + profiles + " needs a restart",
+		"[INF] Listening for client connections on " + p.addr,
+		"[INF] Listening for route connections on 127.0.0.1:" + routes,
+		"[INF] Starting http monitor on " + monitorAddr,
+	} {
+		if found := regexp.MustCompile(`(?m)^\[` + strconv.Itoa(fresh) + `\] .*` + regexp.QuoteMeta(want) + `$`).MatchString(p.log()); !found {
+			t.Errorf("the new process does not log %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(p.log())
+	}
+	host, clientPort, _ := net.SplitHostPort(p.addr)
+	conn, _ := p.dial()
+	_ = conn.Close()
+	if got := fmt.Sprint(monitor.field("host"), ":", monitor.field("port")); got != p.addr {
+		t.Errorf("INFO shows %s, want %s:%s", got, host, clientPort)
+	}
+	if got := fmt.Sprint(monitor.field("addr"), monitor.field("http_host"), monitor.field("http_port"), monitor.field("cluster").(map[string]any)["addr"]); got != host+host+monitorPort+host {
+		t.Errorf("/varz shows %s", got)
+	}
+	rewrite(t, conf, "host: 127.0.0.2\nport: 1\nhttp: '127.0.0.2:-1'\nprof_port: -1\ncluster { listen: '0.0.0.0:1' }\nmax_payload: 2mb\n")
+	if _, errs, code := told(t, program, "signal", "reload", strconv.Itoa(fresh), "--wait"); code != 0 {
+		t.Errorf("%d %s", code, errs)
+	}
+	if got := fmt.Sprint(monitor.field("addr"), monitor.field("cluster").(map[string]any)["addr"]); got != host+host {
+		t.Errorf("after a reload /varz shows %s", got)
+	}
+	if _, errs, code := told(t, program, "signal", "quit", strconv.Itoa(fresh), "--wait"); code != 0 {
+		t.Errorf("%d %s", code, errs)
 	}
 }
 

@@ -53,7 +53,13 @@ const patience = 20 * time.Second
 // serve runs `natsd serve` with args on a free port and waits until it is ready.
 func serve(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, command: exec.Command(program, append([]string{"serve", "-a", "127.0.0.1", "-p", "-1"}, args...)...), lines: make(chan string, 1000)}
+	return launch(t, append([]string{"serve", "-a", "127.0.0.1", "-p", "-1"}, args...)...)
+}
+
+// launch runs the program with args, which make it serve, and waits until it is ready.
+func launch(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, command: exec.Command(program, args...), lines: make(chan string, 1000)}
 	stderr, err := p.command.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -1,12 +1,16 @@
 package cmd
 
 import (
+	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/natsd/natsd/pkg/broker"
 	"github.com/natsd/natsd/pkg/cluster"
 )
 
@@ -17,6 +21,9 @@ const (
 	listenerMonitor    = "monitor"
 	listenerOfProfiles = "profile"
 )
+
+// portNames are what the ports of listeners are called in the log.
+var portNames = map[string]string{listenerClients: "clients", listenerRoutes: "routes", listenerMonitor: "monitoring", listenerOfProfiles: "profiles"}
 
 // Environment variables of socket activation (sd_listen_fds(3)), and of an upgrade.
 const (
@@ -32,8 +39,9 @@ const firstInherited = 3
 
 // inherited is what a process was handed by the one that started it.
 type inherited struct {
-	listeners map[string]net.Listener
-	ready     *os.File // where to say that the server is ready; nil: nobody waits
+	listeners  map[string]net.Listener
+	handedOver bool     // by another server, whose configuration may have been another one
+	ready      *os.File // where to say that the server is ready; nil: nobody waits
 
 	predecessor *cluster.Predecessor // nil: none
 }
@@ -50,6 +58,7 @@ func newInherited(lookup func(string) (string, bool), pid int) (*inherited, erro
 		if err := in.take(names); err != nil {
 			return nil, err
 		}
+		in.handedOver = true
 		in.ready = os.NewFile(uintptr(firstInherited+len(names)), "ready")
 		who, _ := lookup(envPredecessor)
 		if id, token, found := strings.Cut(who, " "); found {
@@ -110,6 +119,28 @@ func (in *inherited) from() *cluster.Predecessor {
 		return nil
 	}
 	return in.predecessor
+}
+
+// listensOn reports whether l is what listening on a host and port would give. A port that is not positive is any, and so is a name
+// that cannot be looked up.
+func listensOn(l net.Listener, host string, port int) bool {
+	tcp, ok := l.Addr().(*net.TCPAddr)
+	if !ok || port > 0 && port != tcp.Port {
+		return false
+	}
+	if broker.ListenerHost(l, host) == host {
+		return true
+	}
+	addresses := []string{host}
+	if _, err := netip.ParseAddr(host); err != nil {
+		if addresses, err = net.DefaultResolver.LookupHost(context.Background(), host); err != nil {
+			return true
+		}
+	}
+	return slices.ContainsFunc(addresses, func(text string) bool {
+		a, err := netip.ParseAddr(text)
+		return err == nil && a.Unmap() == tcp.AddrPort().Addr().Unmap()
+	})
 }
 
 // closeRest closes the listeners that nobody has asked for: what they were for is off.

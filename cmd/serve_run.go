@@ -145,7 +145,7 @@ func (d *daemon) start() error {
 		return d.fail(zerolog.FatalLevel, err.Error())
 	}
 	if d.config.ProfPort != 0 {
-		if d.profiler, err = newProfiler(d.config, d.inherited.listener(listenerOfProfiles), &d.logger); err != nil {
+		if d.profiler, err = newProfiler(d.config, d.inheritListener(listenerOfProfiles, d.config.Host, d.config.ProfPort), &d.logger); err != nil {
 			return d.fail(zerolog.FatalLevel, err.Error())
 		}
 	}
@@ -170,14 +170,31 @@ func (d *daemon) start() error {
 
 // inheritInto uses inherited listeners in place of new ones.
 func (d *daemon) inheritInto(o *nodeOptions) {
-	o.Listener = d.inherited.listener(listenerClients)
+	o.Listener = d.inheritListener(listenerClients, o.Host, o.Port)
 	if o.cluster != nil {
-		o.cluster.Listener = d.inherited.listener(listenerRoutes)
+		o.cluster.Listener = d.inheritListener(listenerRoutes, o.cluster.Host, o.cluster.Port)
 		o.cluster.Predecessor = d.inherited.from()
 	}
 	if o.monitor != nil {
-		o.monitor.Listener = d.inherited.listener(listenerMonitor)
+		o.monitor.Listener = d.inheritListener(listenerMonitor, o.monitor.Host, o.monitor.Port)
 	}
+}
+
+// inheritListener returns the inherited listener with this name, nil if there is none. One that was handed over stays where it is
+// when the configuration says another address now, and that is told. Source: docs/spec/cli.md §5.
+func (d *daemon) inheritListener(name, host string, port int) net.Listener {
+	l := d.inherited.listener(name)
+	if l == nil || !d.inherited.handedOver || listensOn(l, host, port) {
+		return l
+	}
+	_, now, _ := net.SplitHostPort(l.Addr().String())
+	wanted := now
+	if port > 0 {
+		wanted = strconv.Itoa(port)
+	}
+	d.logger.Warn().Msgf("The port for %s stays on %s, as it was handed over; %s needs a restart",
+		portNames[name], net.JoinHostPort(broker.ListenerHost(l, host), now), net.JoinHostPort(host, wanted))
+	return l
 }
 
 // Status is for commands. Any goroutine.

@@ -135,6 +135,7 @@ func (b *Broker) Start() error {
 	host, port := b.live.Load().Host, max(0, b.live.Load().Port)
 	if !b.live.Load().DontListen {
 		listener := b.live.Load().Listener
+		host = ListenerHost(listener, host)
 		if listener == nil {
 			var err error
 			if listener, err = listen(host, port); err != nil {

@@ -27,6 +27,22 @@ func listen(host string, port int) (net.Listener, error) {
 	return config.Listen(context.Background(), "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 }
 
+// ListenerHost returns the host that l listens on, as it is shown: host, if l is nil, has no address of TCP, or listens on all
+// addresses as host says.
+func ListenerHost(l net.Listener, host string) string {
+	if l == nil {
+		return host
+	}
+	tcp, ok := l.Addr().(*net.TCPAddr)
+	if !ok || tcp.IP == nil {
+		return host
+	}
+	if ip := net.ParseIP(host); tcp.IP.IsUnspecified() && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return host
+	}
+	return tcp.AddrPort().Addr().Unmap().String()
+}
+
 // acceptLoop accepts clients until the listener is closed. A failure to accept is logged and tried again after a
 // pause, so that a server out of file descriptors goes on serving and recovers.
 //

@@ -46,7 +46,8 @@ type Options struct {
 	Host string
 	// Port is the TCP port for clients. Zero means DefaultPort, RandomPort lets the system choose.
 	Port int
-	// Listener is used in place of listening on Host and Port, which then are only shown. The broker closes it. Nil: none.
+	// Listener is used in place of listening on Host and Port; its address is shown if it is one of TCP. A reload does not look at it.
+	// The broker closes it. Nil: none.
 	Listener net.Listener
 	// ClientAdvertise is the host[:port] that INFO tells clients in place of the address listened on, for servers
 	// behind a proxy or in a container. A port that is missing, 0 or -1 is that of the listener. Empty: none.

@@ -50,6 +50,7 @@ func (b *Broker) Reload(o Options) error {
 	defer b.reloading.Unlock()
 	before := b.live.Load()
 	o = o.withDefaults()
+	o.Listener = before.Listener // the one in use
 	if err := before.refuse(&o); err != nil {
 		return err
 	}

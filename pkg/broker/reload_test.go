@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -182,4 +184,35 @@ func TestReloadUnderLoad(t *testing.T) {
 		seen[p]++
 	}
 	work.Wait()
+}
+
+// TestListenerIsShown: INFO shows where a listener that was given listens, also after a reload.
+func TestListenerIsShown(t *testing.T) {
+	checkLeaks(t)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Host: "127.0.0.2", Port: 1, Listener: l}
+	b, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { halt(t, b) })
+	shows := func(p *wireClient) {
+		t.Helper()
+		if want := fmt.Sprintf(`"host":"127.0.0.1","port":%d`, l.Addr().(*net.TCPAddr).Port); !strings.Contains(p.info, want) {
+			t.Errorf("INFO is %s, want %s in it", p.info, want)
+		}
+	}
+	shows(dialRaw(t, b))
+	o.Listener, o.MaxPayload = nil, 1000
+	reload(t, b, o)
+	shows(dialRaw(t, b))
+	if b.Options().Listener != l {
+		t.Error("a reload forgets the listener")
+	}
 }

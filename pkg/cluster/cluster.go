@@ -97,7 +97,7 @@ func (c *Cluster) Start() error {
 		o.Logger.Info().Msg("Cluster name is " + o.Name)
 		c.broker.SetCluster(o.Name, nil)
 	}
-	o.Logger.Info().Msg("Listening for route connections on " + net.JoinHostPort(o.Host, strconv.Itoa(port)))
+	o.Logger.Info().Msg("Listening for route connections on " + net.JoinHostPort(broker.ListenerHost(o.Listener, o.Host), strconv.Itoa(port)))
 	s := self{id: c.broker.ID(), name: c.broker.Name(), port: port, urls: c.broker.ClientURLs()}
 	go c.run(newMesh(s, o, rand.Uint64(), time.Now()))
 	c.tasks.Add(1)
@@ -141,6 +141,7 @@ func (c *Cluster) Reload(o Options) error {
 	if next.Host != before.Host || next.Port != before.Port {
 		return fmt.Errorf("%w for cluster host or port; make a new cluster", ErrNotReloadable)
 	}
+	next.Listener = before.Listener // the one in use
 	c.options.Store(next)
 	c.tell(configured{next})
 	c.tell(advertised{c.broker.ClientURLs()})

@@ -38,7 +38,8 @@ var ErrInvalidOptions = errors.New("invalid cluster options")
 type Options struct {
 	Host string // to listen on; empty: DefaultHost
 	Port int    // RandomPort: a free one
-	// Listener is used in place of listening on Host and Port. The cluster closes it. Nil: none.
+	// Listener is used in place of listening on Host and Port; its address is shown. A reload does not look at it. The cluster closes
+	// it. Nil: none.
 	Listener net.Listener
 	// Predecessor is the process that hands its port over to this one, as Listener; nil: none. New looks at it, Reload does not.
 	Predecessor *Predecessor
@@ -175,7 +176,7 @@ func sameSide(a, b *permission.Side) bool {
 // advertised returns the host and port that other servers are told, and whether they are not just where this one listens.
 func (o *Options) advertised(port int) (string, int, bool) {
 	if o.Advertise == "" {
-		return o.Host, port, false
+		return broker.ListenerHost(o.Listener, o.Host), port, false
 	}
 	host, given, _ := broker.SplitAdvertise(o.Advertise) // it was validated
 	if given != 0 {

@@ -27,7 +27,7 @@ type Options struct {
 	Host string      // to listen on; empty: all interfaces
 	Port int         // RandomPort or 0: a free one
 	TLS  *tls.Config // nil: HTTP
-	// Listener is used in place of listening on Host and Port. The server closes it. Nil: none.
+	// Listener is used in place of listening on Host and Port; its address is shown. The server closes it. Nil: none.
 	Listener net.Listener
 	// BasePath is in front of all paths. Empty or "/": nothing.
 	BasePath string

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/natsd/natsd/pkg/broker"
 )
 
 const (
@@ -103,7 +105,7 @@ func (s *Server) Start() error {
 	if o.TLS != nil {
 		scheme = "https"
 	}
-	o.Logger.Info().Msgf("Starting %s monitor on %s", scheme, net.JoinHostPort(o.Host, strconv.Itoa(s.portLocked())))
+	o.Logger.Info().Msgf("Starting %s monitor on %s", scheme, net.JoinHostPort(broker.ListenerHost(o.Listener, o.Host), strconv.Itoa(s.portLocked())))
 	if tcp, ok := listener.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() && !o.protected() {
 		o.Logger.Warn().Msg("Monitoring is open to everybody who reaches its port; set monitor.authorization, or listen on 127.0.0.1")
 	}

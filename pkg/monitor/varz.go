@@ -135,9 +135,9 @@ func (s *Server) Varz() *Varz {
 	o, about, stats := b.Options(), s.options.About(), b.Stats()
 	now := time.Now().UTC()
 	v := &Varz{
-		ServerID: b.ID(), ServerName: b.Name(), Version: o.Version, Proto: 1, GitCommit: o.GitCommit, Go: runtime.Version(), Addr: o.Host,
+		ServerID: b.ID(), ServerName: b.Name(), Version: o.Version, Proto: 1, GitCommit: o.GitCommit, Go: runtime.Version(), Addr: broker.ListenerHost(o.Listener, o.Host),
 		AuthRequired: o.Auth != nil, ConnectURLs: b.ConnectURLs(), MaxConnections: o.MaxConnections, MaxSubscriptions: max(0, o.MaxSubscriptions),
-		PingInterval: int64(o.PingInterval), PingMax: o.PingMax, HTTPHost: s.options.Host, HTTPBasePath: s.options.BasePath,
+		PingInterval: int64(o.PingInterval), PingMax: o.PingMax, HTTPHost: broker.ListenerHost(s.options.Listener, s.options.Host), HTTPBasePath: s.options.BasePath,
 		AuthTimeout: defaultAuthTimeout, TLSTimeout: broker.DefaultTLSTimeout.Seconds(), MaxControlLine: o.MaxControlLine, MaxPayload: o.MaxPayload,
 		MaxPending: o.MaxPending, WriteDeadline: int64(o.WriteDeadline),
 		Start: b.Started().UTC(), Now: now, Uptime: uptimeText(now.Sub(b.Started())), Mem: residentMemory(), Cores: runtime.NumCPU(),
@@ -169,12 +169,18 @@ func (s *Server) Varz() *Varz {
 	return v
 }
 
-// noteListener adds where monitoring was told to listen.
+// noteListener adds where monitoring was told to listen, or does so on a listener that it was given.
 func (v *Varz) noteListener(o *Options) {
+	port := o.Port
+	if o.Listener != nil {
+		if tcp, ok := o.Listener.Addr().(*net.TCPAddr); ok {
+			port = tcp.Port
+		}
+	}
 	if o.TLS != nil {
-		v.HTTPSPort = o.Port
+		v.HTTPSPort = port
 	} else {
-		v.HTTPPort = o.Port
+		v.HTTPPort = port
 	}
 	if v.HTTPBasePath == "/" {
 		v.HTTPBasePath = "" // as the peer shows it
@@ -189,7 +195,7 @@ func (v *Varz) noteCluster(c *cluster.Cluster, about *About) {
 	}
 	o, snapshot := c.Options(), c.Snapshot()
 	v.Cluster = VarzCluster{
-		Name: snapshot.Name, Addr: o.Host, ClusterPort: o.Port, AuthTimeout: o.AuthTimeout.Seconds(), WriteDeadline: int64(o.WriteDeadline),
+		Name: snapshot.Name, Addr: broker.ListenerHost(o.Listener, o.Host), ClusterPort: o.Port, AuthTimeout: o.AuthTimeout.Seconds(), WriteDeadline: int64(o.WriteDeadline),
 		TLSCertNotAfter: about.expiry(CertificateOfRoutes),
 	}
 	if tcp, ok := c.Addr().(*net.TCPAddr); ok {
