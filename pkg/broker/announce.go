@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -161,7 +160,7 @@ func (b *Broker) leaveLinks(c *conn) {
 	}, func(interest.Key[*account], int) {})
 }
 
-// refreshImports announces what follows from imports: the subjects of streams that get to clients here through imports, in
+// refreshImports announces what follows from imports: the subjects of streams that accounts with clients here import, in
 // the account that they come from; and the replies to requests that cross accounts here. What is announced is decided with the
 // lock held: whoever comes last has seen all changes before. Source: docs/spec/route-protocol.md §3.5.
 // Locks: takes n.mu, below it the lock of the table and out.mu of the links.
@@ -186,15 +185,13 @@ func (n *announcer) refreshImports(w *worker) {
 // wantedImports returns what refreshImports announces.
 func (n *announcer) wantedImports() map[interest.Key[*account]]bool {
 	wanted := make(map[interest.Key[*account]]bool)
-	accounts := n.b.live.Load().authority.accounts
-	listening := listeningAccounts(accounts)
-	for _, a := range accounts {
+	for _, a := range n.b.live.Load().authority.accounts {
 		l := a.links.Load()
 		if l == nil {
 			continue
 		}
 		for _, s := range l.streams {
-			if listening[s.to] {
+			if s.to.subscriptions.Load() > 0 {
 				wanted[interest.Key[*account]{Account: a, Subject: s.subject}] = true
 			}
 		}
@@ -203,27 +200,6 @@ func (n *announcer) wantedImports() map[interest.Key[*account]]bool {
 		}
 	}
 	return wanted
-}
-
-// listeningAccounts returns the accounts with clients here that are subscribed to something, and those that they import streams from,
-// by way of others too.
-func listeningAccounts(accounts map[string]*account) map[*account]bool {
-	listening := make(map[*account]bool, len(accounts))
-	for changed := true; changed; {
-		changed = false
-		for _, a := range accounts {
-			if !listening[a] && (a.subscriptions.Load() > 0 || a.streamsTo(listening)) {
-				listening[a], changed = true, true
-			}
-		}
-	}
-	return listening
-}
-
-// streamsTo reports whether one of some accounts imports a stream from a.
-func (a *account) streamsTo(some map[*account]bool) bool {
-	l := a.links.Load()
-	return l != nil && slices.ContainsFunc(l.streams, func(s *streamLink) bool { return some[s.to] })
 }
 
 // vanishedTime is how long the group of a subscription is remembered that has gone. Source: docs/spec/route-protocol.md §2.6.

@@ -7,8 +7,8 @@ import (
 	"github.com/natsd/natsd/internal/transform"
 )
 
-// way is an import as messages see it: from an account, under the subjects of a pattern, to another account, under those of
-// another pattern.
+// way is an import of a service as requests see it: from an account, under the subjects of a pattern, to another account, under
+// those of another pattern.
 type way struct {
 	from, to string
 	name     *transform.Transform
@@ -28,20 +28,17 @@ const (
 func (w *way) String() string { return fmt.Sprintf("%s %q", w.from, w.name.Source()) }
 
 // waysIn returns the ways that lead out of each account, and all of them in the order of list. Imports that are not valid
-// are none: others report them.
+// are none: others report them. Streams are none either: what comes by one goes on by no other.
 func waysIn(list []Account) (out map[string][]*way, all []*way) {
 	out = make(map[string][]*way)
 	for i := range list {
 		for j := range list[i].Imports {
 			m := &list[i].Imports[j]
 			name, err := m.transform()
-			if err != nil {
+			if err != nil || !m.Service {
 				continue
 			}
-			w := &way{from: m.Account, to: list[i].Name, name: name} // a stream comes from the account that exports it
-			if m.Service {
-				w.from, w.to = w.to, w.from // a request goes there
-			}
+			w := &way{from: list[i].Name, to: m.Account, name: name}
 			out[w.from] = append(out[w.from], w)
 			all = append(all, w)
 		}
@@ -49,8 +46,8 @@ func waysIn(list []Account) (out map[string][]*way, all []*way) {
 	return out, all
 }
 
-// findCircle returns a circle of imports, of streams, of services or of both; nil if there is none. A message would go round it,
-// and every subscription would get a copy each time, where docs/spec/client-protocol.md §6.4 has one. It compares patterns:
+// findCircle returns a circle of imports of services; nil if there is none. A request would go round it, and every subscription
+// would get a copy each time, where docs/spec/client-protocol.md §6.4 has one. It compares patterns:
 // what a way leads to is all that its destination can match. Cost: O(imports²).
 func findCircle(list []Account) []string {
 	out, all := waysIn(list)

@@ -54,7 +54,8 @@ func (w *worker) cross() *crossing {
 }
 
 // deliverAcross queues m, published by c in from, for other accounts, and reports whether anybody took it. A stream crosses
-// on every server for the clients there, a request to a service where it is published.
+// on every server for the clients there, a request to a service where it is published. What has come from another account is
+// a request at most: whoever exports a stream decides which accounts get it, and not those who do.
 func (w *worker) deliverAcross(c *conn, m message, from *account, hop int) bool {
 	taken, text := false, m.matched()
 	if from.responses.waiting.Load() > 0 && bytes.HasPrefix(text, w.b.responsePrefix) {
@@ -64,11 +65,13 @@ func (w *worker) deliverAcross(c *conn, m message, from *account, hop int) bool 
 	if l == nil || hop == maxHops {
 		return taken
 	}
-	for _, s := range l.streams {
-		if s.name.Matches(text) {
-			memory := &w.cross().hops[hop]
-			memory.subject = s.name.Append(memory.subject[:0], text)
-			taken = w.deliverIn(c, m, s.to, memory.subject, m.Reply, hop, false) || taken
+	if hop == 0 { // what has crossed goes on as a request only: docs/spec/config.md B6
+		for _, s := range l.streams {
+			if s.name.Matches(text) {
+				memory := &w.cross().hops[hop]
+				memory.subject = s.name.Append(memory.subject[:0], text)
+				taken = w.deliverIn(c, m, s.to, memory.subject, m.Reply, hop, false) || taken
+			}
 		}
 	}
 	if c.route != nil {

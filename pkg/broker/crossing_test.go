@@ -290,37 +290,74 @@ func TestLinkValidation(t *testing.T) {
 	}
 }
 
-// TestCirclesOfImports: no message can go round, through streams, services or both. Imports that lead on from each other, or
-// have their subjects in common and do not, are none of the matter. Spec: docs/spec/config.md B6.
+// TestCirclesOfImports: no request can go round. Imports that lead on from each other, or have their subjects in common and do not,
+// are none of the matter, and streams lead on to nothing. Spec: docs/spec/config.md B6.
 func TestCirclesOfImports(t *testing.T) {
 	account := func(name string, imports ...Import) Account {
 		return Account{Name: name, Exports: []Export{{Subject: ">"}, {Subject: ">", Service: true}}, Imports: imports}
 	}
+	service := func(from, subject, local string) Import {
+		return Import{Account: from, Subject: subject, Local: local, Service: true}
+	}
+	stream := func(from, subject, local string) Import { return Import{Account: from, Subject: subject, Local: local} }
 	for name, test := range map[string]struct {
 		accounts []Account
 		circle   string // empty: there is none
 	}{
-		"services":       {[]Account{account("A", Import{Account: "B", Subject: "x", Service: true}), account("B", Import{Account: "A", Subject: "x", Service: true})}, `A "x", B "x", A "x"`},
-		"two":            {[]Account{account("A", Import{Account: "B", Subject: "x"}), account("B", Import{Account: "A", Subject: "x"})}, `B "x", A "x", B "x"`},
-		"three":          {[]Account{account("A", Import{Account: "C", Subject: "z", Local: "x"}), account("B", Import{Account: "A", Subject: "x", Local: "y"}), account("C", Import{Account: "B", Subject: "y", Local: "z"})}, `C "z", A "x", B "y", C "z"`},
-		"oneself":        {[]Account{account("A", Import{Account: "A", Subject: "x"})}, `A "x", A "x"`},
-		"both kinds":     {[]Account{account("A", Import{Account: "B", Subject: "x"}, Import{Account: "B", Subject: "x", Service: true}), account("B")}, `B "x", A "x", B "x"`},
-		"growing":        {[]Account{account("A", Import{Account: "B", Subject: ">", Local: "b.>"}), account("B", Import{Account: "A", Subject: ">", Local: "a.>"})}, `B ">", A ">", B ">"`},
-		"wildcards":      {[]Account{account("A", Import{Account: "B", Subject: "a.*", Local: "$1.a"}), account("B", Import{Account: "A", Subject: "*.a"})}, `B "a.*", A "*.a", B "a.*"`},
-		"behind a tail":  {[]Account{account("A"), account("B", Import{Account: "A", Subject: "x"}, Import{Account: "C", Subject: "x"}), account("C", Import{Account: "B", Subject: "x"})}, `B "x", C "x", B "x"`},
-		"chain":          {[]Account{account("A"), account("B", Import{Account: "A", Subject: "x"}), account("C", Import{Account: "B", Subject: "x"})}, ""},
-		"other subjects": {[]Account{account("A", Import{Account: "B", Subject: "b.>"}), account("B", Import{Account: "A", Subject: "a.>"})}, ""},
-		"other names":    {[]Account{account("A", Import{Account: "B", Subject: "x.>", Local: "b.>"}), account("B", Import{Account: "A", Subject: "x.>", Local: "a.>"})}, ""},
-		"own copy":       {[]Account{account("A", Import{Account: "A", Subject: "x", Local: "y"})}, ""},
+		"two":            {[]Account{account("A", service("B", "x", "")), account("B", service("A", "x", ""))}, `A "x", B "x", A "x"`},
+		"three":          {[]Account{account("A", service("B", "y", "x")), account("B", service("C", "z", "y")), account("C", service("A", "x", "z"))}, `A "x", B "y", C "z", A "x"`},
+		"oneself":        {[]Account{account("A", service("A", "x", ""))}, `A "x", A "x"`},
+		"growing":        {[]Account{account("A", service("B", "a.>", ">")), account("B", service("A", "b.>", ">"))}, `A ">", B ">", A ">"`},
+		"wildcards":      {[]Account{account("A", service("B", "*.a", "a.*")), account("B", service("A", "*.a", ""))}, `A "a.*", B "*.a", A "a.*"`},
+		"behind a tail":  {[]Account{account("A", service("B", "x", "")), account("B", service("C", "x", "")), account("C", service("B", "x", ""))}, `B "x", C "x", B "x"`},
+		"chain":          {[]Account{account("A"), account("B", service("A", "x", "")), account("C", service("B", "x", ""))}, ""},
+		"other subjects": {[]Account{account("A", service("B", "b.>", "")), account("B", service("A", "a.>", ""))}, ""},
+		"own copy":       {[]Account{account("A", service("A", "x", "y"))}, ""},
+		"streams":        {[]Account{account("A", stream("B", "x", "")), account("B", stream("A", "x", ""))}, ""},
+		"growing stream": {[]Account{account("A", stream("B", ">", "b.>")), account("B", stream("A", ">", "a.>"))}, ""},
+		"both kinds":     {[]Account{account("A", stream("B", "x", ""), service("B", "x", "")), account("B")}, ""},
 	} {
 		_, err := New(Options{Accounts: test.accounts})
 		switch {
 		case test.circle == "" && err != nil:
 			t.Errorf("%s: %v", name, err)
-		case test.circle != "" && (!errors.Is(err, ErrInvalidOptions) || !strings.Contains(err.Error(), "imports go in a circle: "+test.circle+"; ")):
+		case test.circle != "" && (!errors.Is(err, ErrInvalidOptions) || !strings.Contains(err.Error(), "imports of services go in a circle: "+test.circle+"; ")):
 			t.Errorf("%s: %v, want the circle %s", name, err, test.circle)
 		}
 	}
+}
+
+// TestStreamsGoOneWay: what has come from another account goes on by no import of a stream, neither to accounts that its exporter does
+// not know of nor back; as a request it does. Spec: docs/spec/config.md B6.
+func TestStreamsGoOneWay(t *testing.T) {
+	b := launch(t, Options{
+		Accounts: []Account{
+			{Name: "A", Exports: []Export{{Subject: "s", Accounts: []string{"B"}}, {Subject: "q", Service: true}, {Subject: "end"}},
+				Imports: []Import{{Account: "B", Subject: "s"}}},
+			{Name: "B", Imports: []Import{{Account: "A", Subject: "s"}, {Account: "A", Subject: "q", Service: true}, {Account: "A", Subject: "end"}},
+				Exports: []Export{{Subject: "s"}, {Subject: "q", Service: true}, {Subject: "q"}}},
+			{Name: "C", Imports: []Import{{Account: "B", Subject: "s"}, {Account: "B", Subject: "q", Local: "request", Service: true}, {Account: "B", Subject: "q"},
+				{Account: "A", Subject: "end"}}},
+		},
+		Auth: &Auth{Users: []User{{Name: "a", Account: "A"}, {Name: "b", Account: "B"}, {Name: "c", Account: "C"}}},
+	})
+	clients := []*wireClient{as(t, b, "a"), as(t, b, "b"), as(t, b, "c")}
+	for _, c := range clients {
+		c.send("SUB s 1\r\nSUB q 2\r\nSUB end 3\r\n")
+		c.roundTrip()
+	}
+	clients[0].send("PUB s 2\r\nhi\r\nPUB end 0\r\n\r\n")
+	for _, c := range clients[:2] {
+		c.expect("MSG s 1 2", "hi", "MSG end 3 0", "")
+	}
+	clients[2].expect("MSG end 3 0", "")
+	clients[2].send("PUB request 2\r\nhi\r\n")
+	clients[2].roundTrip()
+	clients[0].send("PUB end 0\r\n\r\n")
+	for _, c := range clients[:2] {
+		c.expect("MSG q 2 2", "hi", "MSG end 3 0", "")
+	}
+	clients[2].expect("MSG end 3 0", "")
 }
 
 // TestHeadersAcross: headers get to other accounts, under mapped subjects and with the reply subject of the server's.

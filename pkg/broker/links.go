@@ -113,7 +113,7 @@ func validateLinks(list []Account, bad func(format string, args ...any)) {
 		}
 	}
 	if circle := findCircle(list); circle != nil {
-		bad("imports go in a circle: %s; remove one of them", strings.Join(circle, ", "))
+		bad("imports of services go in a circle: %s; remove one of them", strings.Join(circle, ", "))
 	}
 }
 

@@ -488,30 +488,31 @@ func TestAccountsAcrossServers(t *testing.T) {
 	publisher.expect("PONG")
 }
 
-// TestStreamsThroughAccounts: a stream that an account imports from one that imports it itself gets to its clients, on whatever server
-// they are.
-func TestStreamsThroughAccounts(t *testing.T) {
+// TestStreamsOfOtherAccounts: a stream gets to an account that imports it, on whatever server its clients are, and from there to no other
+// (docs/spec/config.md B6, docs/spec/route-protocol.md §3.5).
+func TestStreamsOfOtherAccounts(t *testing.T) {
 	options := broker.Options{Accounts: []broker.Account{
 		{Name: "A", Exports: []broker.Export{{Subject: "news.>"}}},
 		{Name: "B", Imports: []broker.Import{{Account: "A", Subject: "news.>", Local: "relayed.>"}}, Exports: []broker.Export{{Subject: "relayed.>"}}},
-		{Name: "C", Imports: []broker.Import{{Account: "B", Subject: "relayed.>"}}},
-	}, Auth: &broker.Auth{Users: []broker.User{{Name: "a", Account: "A"}, {Name: "c", Account: "C"}}}}
+		{Name: "C", Imports: []broker.Import{{Account: "B", Subject: "relayed.>"}, {Account: "A", Subject: "news.end", Local: "end"}}},
+	}, Auth: &broker.Auth{Users: []broker.User{{Name: "a", Account: "A"}, {Name: "b", Account: "B"}, {Name: "c", Account: "C"}}}}
 	one := startNodeWith(t, options, nil)
 	two := startNodeWith(t, options, nil, one)
 	meshOf(t, one, two)
-	publisher, here, there := loginTo(t, one, "a"), loginTo(t, one, "c"), loginTo(t, two, "c")
-	for _, c := range []*client{here, there} {
-		c.send("SUB relayed.* 1\r\nPING\r\n")
-		c.expect("PONG")
+	publisher := loginTo(t, one, "a")
+	for _, n := range []*node{one, two} {
+		importer, other := loginTo(t, n, "b"), loginTo(t, n, "c")
+		for _, c := range []*client{importer, other} {
+			c.send("SUB relayed.* 1\r\nSUB end 2\r\nPING\r\n")
+			c.expect("PONG")
+		}
+		if n == two {
+			one.interested(7) // two subscriptions of each, and what the two accounts import
+		}
+		publisher.send("PUB news.today 2\r\nhi\r\nPUB news.end 0\r\n\r\n")
+		importer.expect("MSG relayed.today 1 2", "hi", "MSG relayed.end 1 0", "")
+		other.expect("MSG end 2 0", "")
 	}
-	one.interested(3) // what the client is subscribed to, and the stream in both accounts that it comes through
-	publisher.send("PUB news.today 2\r\nhi\r\nPUB news.end 0\r\n\r\n")
-	for _, c := range []*client{here, there} {
-		c.expect("MSG relayed.today 1 2", "hi", "MSG relayed.end 1 0", "")
-	}
-	there.send("UNSUB 1\r\nPING\r\n")
-	there.expect("PONG")
-	one.interested(0)
 }
 
 // loginTo returns a client of n that is a user without a password.
