@@ -249,6 +249,14 @@ func TestProgramPortsFileReload(t *testing.T) {
 	expect("after a reload that was refused", second)
 	reload(in(filepath.Join(first, "absent")), "Failed to reload server configuration: cannot write the ports file")
 	expect("after a reload with a bad folder", second)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(second, link); err != nil {
+		t.Fatal(err)
+	}
+	reload(in(link)+"pid_file: /nonexistent/pid\n", "Failed to reload server configuration")
+	expect("after a reload to another name of the folder, refused", second)
+	reload(in(link), "Reloaded server configuration")
+	expect("after a reload to another name of the folder", second)
 	reload("port: -1\n", "Reloaded server configuration")
 	expect("without a folder")
 	reload(in(second), "Reloaded server configuration")

@@ -241,6 +241,34 @@ func TestProgramUpgradeFails(t *testing.T) {
 	}
 }
 
+// TestProgramUpgradeName: where the configuration has a name to listen on, clients are told that name after an upgrade too: it may be the
+// one in the certificate. Source: docs/spec/cli.md §5.
+func TestProgramUpgradeName(t *testing.T) {
+	conf := writeConfig(t, "listen: 'localhost:-1'\nhttp: 'localhost:-1'\ncluster { listen: 'localhost:-1' }\n")
+	p := launch(t, "-c", conf)
+	monitor := p.monitor()
+	shown := func() string {
+		return fmt.Sprint(monitor.field("host"), monitor.field("addr"), monitor.field("http_host"), monitor.field("connect_urls"), monitor.field("cluster").(map[string]any)["addr"])
+	}
+	before := shown()
+	out, errs, code := told(t, program, "signal", "upgrade", strconv.Itoa(p.command.Process.Pid))
+	if code != 0 {
+		t.Fatalf("%d %s\n%s", code, errs, p.log())
+	}
+	fresh, err := strconv.Atoi(strings.TrimSpace(out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(fresh, syscall.SIGKILL) })
+	p.await("Handed over to process " + strconv.Itoa(fresh))
+	if after := shown(); !strings.Contains(before, "localhost") || after != before {
+		t.Errorf("before the upgrade clients are told %s, then %s", before, after)
+	}
+	if _, errs, code := told(t, program, "signal", "quit", strconv.Itoa(fresh), "--wait"); code != 0 {
+		t.Errorf("%d %s", code, errs)
+	}
+}
+
 // TestProgramUpgradeAddress: addresses that have changed need a restart; until then the log, INFO and monitoring show those that
 // count. Spec: docs/spec/cli.md §5.
 func TestProgramUpgradeAddress(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/natsd/natsd/pkg/broker"
 	"github.com/natsd/natsd/pkg/cluster"
@@ -121,19 +122,25 @@ func (in *inherited) from() *cluster.Predecessor {
 	return in.predecessor
 }
 
+// lookUpTime is how long a name of a host is looked up, only to see whether it has changed.
+const lookUpTime = 2 * time.Second
+
 // listensOn reports whether l is what listening on a host and port would give. A port that is not positive is any, and so is a name
-// that cannot be looked up.
+// that cannot be looked up soon.
 func listensOn(l net.Listener, host string, port int) bool {
 	tcp, ok := l.Addr().(*net.TCPAddr)
 	if !ok || port > 0 && port != tcp.Port {
 		return false
 	}
-	if broker.ListenerHost(l, host) == host {
-		return true
-	}
 	addresses := []string{host}
-	if _, err := netip.ParseAddr(host); err != nil {
-		if addresses, err = net.DefaultResolver.LookupHost(context.Background(), host); err != nil {
+	if _, err := netip.ParseAddr(host); err == nil || host == "" {
+		if broker.ListenerHost(l, host) == host {
+			return true
+		}
+	} else {
+		ctx, cancel := context.WithTimeout(context.Background(), lookUpTime)
+		defer cancel()
+		if addresses, err = net.DefaultResolver.LookupHost(ctx, host); err != nil {
 			return true
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
@@ -207,11 +209,13 @@ func (d *daemon) closeLater(log io.Writer) {
 	})
 }
 
-// dropPortsFile removes a ports file, unless it is the one that stays: two names of a folder may give the same path.
+// dropPortsFile removes a ports file, unless it is the one that stays: its folder may have two names.
 func (d *daemon) dropPortsFile(path, stays string) {
-	if path != stays {
-		d.removePortsFile(path)
+	dropped, err := os.Stat(filepath.Dir(path))
+	if kept, failure := os.Stat(filepath.Dir(stays)); path != "" && stays != "" && err == nil && failure == nil && os.SameFile(dropped, kept) {
+		return
 	}
+	d.removePortsFile(path)
 }
 
 // orSame returns log, or what sink writes to if log is nil.

@@ -187,13 +187,11 @@ func (d *daemon) inheritListener(name, host string, port int) net.Listener {
 	if l == nil || !d.inherited.handedOver || listensOn(l, host, port) {
 		return l
 	}
-	_, now, _ := net.SplitHostPort(l.Addr().String())
-	wanted := now
+	_, wanted, _ := net.SplitHostPort(l.Addr().String())
 	if port > 0 {
 		wanted = strconv.Itoa(port)
 	}
-	d.logger.Warn().Msgf("The port for %s stays on %s, as it was handed over; %s needs a restart",
-		portNames[name], net.JoinHostPort(broker.ListenerHost(l, host), now), net.JoinHostPort(host, wanted))
+	d.logger.Warn().Msgf("The port for %s stays on %s, as it was handed over; %s needs a restart", portNames[name], l.Addr(), net.JoinHostPort(host, wanted))
 	return l
 }
 

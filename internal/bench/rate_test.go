@@ -21,7 +21,7 @@ func TestRateOfWhatDoesNotCome(t *testing.T) {
 
 // TestRateEndsWithItsWorkload: the rate of a workload that is over counts until then, whatever else goes on. Source: docs/spec/cli.md §13.
 func TestRateEndsWithItsWorkload(t *testing.T) {
-	report, got := playOn(t, launch(t), Options{Duration: time.Second, Workloads: []Workload{{Kind: PubSub, Rate: 20_000, Msgs: 2000}, {Kind: PubSub, Rate: 1000}}})
+	report, got := playOn(t, launch(t), Options{Duration: 2 * time.Second, Workloads: []Workload{{Kind: PubSub, Rate: 20_000, Msgs: 2000}, {Kind: PubSub, Rate: 1000}}})
 	other := &report.Results[1]
 	if got.Measured > other.Measured/2 || got.PublishRate < 2*float64(got.Published)/other.Measured.Seconds() {
 		t.Errorf("%.0f messages a second in %v of %v", got.PublishRate, got.Measured, other.Measured)

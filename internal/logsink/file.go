@@ -22,11 +22,23 @@ type File struct {
 	limit atomic.Int64 // above which it is rotated; 0: never
 	tasks sync.WaitGroup
 	looks sync.Mutex // held while f looks whether a backup is in use: two looks at once would take each other for a writer
-	mu    struct {
+
+	patience time.Duration // see closePatience; never written again
+	hurry    atomic.Bool   // Close does not wait for backups to be compressed any more
+	packing  struct {      // guards everything inside it
+		sync.Mutex
+		running bool // a goroutine compresses backups
+		again   bool // and is to look for more when it is done
+	}
+
+	mu struct {
 		sync.RWMutex
 		file *os.File
 	}
 }
+
+// closePatience is how long Close waits for backups to be compressed. What is not done then stays as it is, and complete.
+const closePatience = 3 * time.Second
 
 // OpenFile opens the log file at path, relative to the working directory, and creates it if need be.
 func OpenFile(path string, r Rotation) (*File, error) {
@@ -37,7 +49,7 @@ func OpenFile(path string, r Rotation) (*File, error) {
 	if r.Now == nil {
 		r.Now = time.Now
 	}
-	f := &File{path: path, rotation: r}
+	f := &File{path: path, rotation: r, patience: closePatience}
 	f.limit.Store(r.Size)
 	f.mu.file = file
 	f.measure(file)
@@ -102,8 +114,10 @@ func (f *File) Reopen() error {
 	return nil
 }
 
-// Close closes the file. Writing to it afterwards is an error. Locks: takes f.mu.
+// Close closes the file, and gives up compressing backups if that takes long. Writing to it afterwards is an error. Locks: takes f.mu.
 func (f *File) Close() error {
+	hurry := time.AfterFunc(f.patience, func() { f.hurry.Store(true) })
+	defer hurry.Stop()
 	f.tasks.Wait()
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -53,7 +54,7 @@ func (f *File) rotate() (Rotated, error) {
 	f.limit.Store(f.rotation.Size)
 	r := Rotated{Backup: backup, Purged: f.purge(now)}
 	if f.rotation.Compress {
-		f.tasks.Go(f.compressBackups)
+		f.compressSoon()
 	}
 	return r, nil
 }
@@ -150,11 +151,37 @@ func (f *File) purge(now time.Time) []string {
 	return purged
 }
 
+// compressSoon has the backups compressed by a goroutine, of which there is one at a time.
+func (f *File) compressSoon() {
+	p := &f.packing
+	p.Lock()
+	defer p.Unlock()
+	if p.running {
+		p.again = true
+		return
+	}
+	p.running = true
+	f.tasks.Go(func() {
+		for more := true; more; more = f.haveMore() {
+			f.compressBackups()
+		}
+	})
+}
+
+// haveMore reports whether there was a rotation while backups were compressed; if not, that ends.
+func (f *File) haveMore() bool {
+	p := &f.packing
+	p.Lock()
+	defer p.Unlock()
+	p.running, p.again = p.again, false
+	return p.running
+}
+
 // compressBackups compresses the backups that nobody writes to: those of this rotation, and of earlier ones that were in use then.
 func (f *File) compressBackups() {
 	for _, name := range f.backups() {
-		if !strings.HasSuffix(name, compressed) && !f.inUse(name) {
-			compress(name)
+		if !strings.HasSuffix(name, compressed) && !f.inUse(name) && !f.hurry.Load() {
+			f.compress(name)
 		}
 	}
 }
@@ -167,26 +194,42 @@ func (f *File) inUse(name string) bool {
 }
 
 // compress replaces a file by a compressed one. A failure leaves it as it is: it is complete either way.
-func compress(name string) {
+func (f *File) compress(name string) {
 	out, err := os.OpenFile(name+compressed, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
 		return // somebody else is at it, if it is there already
 	}
-	if err := compressTo(out, name); err != nil {
+	if err := f.compressTo(out, name); err != nil {
 		_ = os.Remove(name + compressed)
 		return
 	}
 	_ = os.Remove(name) // it is there twice otherwise, which harms nobody
 }
 
+// errHurry ends a compression that Close does not wait for.
+var errHurry = errors.New("the log is closed")
+
+// unhurried reads as long as Close waits.
+type unhurried struct {
+	in    io.Reader
+	hurry *atomic.Bool
+}
+
+func (u unhurried) Read(p []byte) (int, error) {
+	if u.hurry.Load() {
+		return 0, errHurry
+	}
+	return u.in.Read(p)
+}
+
 // compressTo writes the content of a file to out, and closes it.
-func compressTo(out *os.File, name string) error {
+func (f *File) compressTo(out *os.File, name string) error {
 	in, err := os.Open(name)
 	if err != nil {
 		return errors.Join(err, out.Close())
 	}
 	defer func() { _ = in.Close() }() // it was read
 	z := gzip.NewWriter(out)
-	_, err = io.Copy(z, in)
+	_, err = io.Copy(z, unhurried{in, &f.hurry})
 	return errors.Join(err, z.Close(), out.Sync(), out.Close())
 }

@@ -1,6 +1,7 @@
 package logsink
 
 import (
+	"io"
 	"net"
 	"os"
 	"strconv"
@@ -59,6 +60,44 @@ func TestSystemThatTakesNothing(t *testing.T) {
 		if err := system.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestSystemAfterATornLine: a line of which a log server took a part is not continued by the next one.
+func TestSystemAfterATornLine(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	system, err := openSystem("tcp://"+listener.Addr().String(), "natsd", stallPatience)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := system.WriteText(zerolog.InfoLevel, strings.Repeat("x", 64<<20)); !os.IsTimeout(err) {
+		t.Fatalf("%v, want a timeout", err)
+	}
+	if err := system.WriteText(zerolog.InfoLevel, "whole"); err != nil {
+		t.Fatal(err)
+	}
+	if err := system.Close(); err != nil {
+		t.Error(err)
+	}
+	var last string
+	for range 3 { // two connections with a part of the long line, and one more
+		c, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Close()
+		last = string(text)
+	}
+	if !strings.HasPrefix(last, "<") || !strings.HasSuffix(last, ": whole\n") || strings.Contains(last, "xx") {
+		t.Errorf("the log server gets %.200q", last)
 	}
 }
 

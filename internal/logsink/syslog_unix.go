@@ -113,10 +113,14 @@ func (s *System) send(severity syslog.Priority, text string) error {
 	if s.conn != nil && s.write(severity, text) == nil {
 		return nil
 	}
-	if err := s.connect(); err != nil {
-		return err
+	err := s.connect()
+	if err == nil {
+		err = s.write(severity, text)
 	}
-	return s.write(severity, text)
+	if err != nil {
+		_ = s.Close() // a part of the line may have gone out: the next one begins on a connection of its own
+	}
+	return err
 }
 
 // write writes a line as log/syslog does, to the byte: with RFC 3339 times and the host to other machines, like syslog(3) on this one.

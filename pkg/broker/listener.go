@@ -28,16 +28,17 @@ func listen(host string, port int) (net.Listener, error) {
 }
 
 // ListenerHost returns the host that l listens on, as it is shown: host, if l is nil, has no address of TCP, or listens on all
-// addresses as host says.
+// addresses as host says, and if host is a name: clients may need that to check a certificate.
 func ListenerHost(l net.Listener, host string) string {
 	if l == nil {
 		return host
 	}
 	tcp, ok := l.Addr().(*net.TCPAddr)
-	if !ok || tcp.IP == nil {
+	ip := net.ParseIP(host)
+	if !ok || tcp.IP == nil || host != "" && ip == nil {
 		return host
 	}
-	if ip := net.ParseIP(host); tcp.IP.IsUnspecified() && (host == "" || ip != nil && ip.IsUnspecified()) {
+	if tcp.IP.IsUnspecified() && (host == "" || ip.IsUnspecified()) {
 		return host
 	}
 	return tcp.AddrPort().Addr().Unmap().String()

@@ -186,6 +186,36 @@ func TestReloadUnderLoad(t *testing.T) {
 	work.Wait()
 }
 
+// TestListenerHost: an address is shown as it is, a name as the configuration has it.
+func TestListenerHost(t *testing.T) {
+	one, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := net.Listen("tcp", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = one.Close(), all.Close() })
+	for _, c := range []struct {
+		listener   net.Listener
+		host, want string
+	}{
+		{nil, "127.0.0.2", "127.0.0.2"},
+		{one, "127.0.0.2", "127.0.0.1"},
+		{one, "0.0.0.0", "127.0.0.1"},
+		{one, "", "127.0.0.1"},
+		{one, "node1.example.com", "node1.example.com"},
+		{all, "0.0.0.0", "0.0.0.0"},
+		{all, "::", "::"},
+		{all, "", ""},
+	} {
+		if got := ListenerHost(c.listener, c.host); got != c.want {
+			t.Errorf("%v for %q: %q, want %q", c.listener, c.host, got, c.want)
+		}
+	}
+}
+
 // TestListenerIsShown: INFO shows where a listener that was given listens, also after a reload.
 func TestListenerIsShown(t *testing.T) {
 	checkLeaks(t)

@@ -220,9 +220,9 @@ func (s *Server) connz(ctx context.Context, values url.Values) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list, total := s.connections(ctx, q)
-	if err := ctx.Err(); err != nil {
-		return nil, err // nobody waits for it any more
+	list, total, err := s.connections(ctx, q)
+	if err != nil {
+		return nil, err
 	}
 	z := &Connz{ServerID: s.options.Broker.ID(), Now: q.now, Total: total, Offset: q.offset, Limit: q.limit, Conns: []ConnInfo{}}
 	for i := range list {
@@ -234,11 +234,13 @@ func (s *Server) connz(ctx context.Context, values url.Values) (any, error) {
 }
 
 // connections returns the connections that q asks for, and how many there are before the page is cut out. What is shown is what
-// was sorted by: it is one snapshot. When ctx ends, it is not all of them.
-func (s *Server) connections(ctx context.Context, q *connQuery) (list []broker.ConnState, total int) {
+// was sorted by: it is one snapshot. When ctx ends while there are very many to look at, its error is returned. A caller that has closed
+// its half of the connection ends ctx too, and waits all the same.
+func (s *Server) connections(ctx context.Context, q *connQuery) (list []broker.ConnState, total int, err error) {
 	b := s.options.Broker
 	if q.plain() {
-		return b.ConnsPage(q.offset, q.limit)
+		list, total = b.ConnsPage(q.offset, q.limit)
+		return list, total, nil
 	}
 	chosen := selection{q: q}
 	if q.open && !q.byID {
@@ -250,9 +252,13 @@ func (s *Server) connections(ctx context.Context, q *connQuery) (list []broker.C
 			chosen.offer(&c)
 		}
 	case q.open:
+		looked := 0
 		b.EachConn(func(c *broker.ConnState) bool {
 			chosen.offer(c)
-			return ctx.Err() == nil
+			if looked++; looked%s.patience == 0 {
+				err = ctx.Err()
+			}
+			return err == nil
 		})
 	}
 	if q.closed {
@@ -260,8 +266,15 @@ func (s *Server) connections(ctx context.Context, q *connQuery) (list []broker.C
 			chosen.offer(&c)
 		}
 	}
-	return chosen.page()
+	if err != nil {
+		return nil, 0, err
+	}
+	list, total = chosen.page()
+	return list, total, nil
 }
+
+// callerPatience is how many connections are looked at for a caller that may have gone, which takes some milliseconds.
+const callerPatience = 10_000
 
 // selection finds the page of a query without keeping all connections: what is certainly behind it is dropped on the way.
 type selection struct {

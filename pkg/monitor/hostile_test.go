@@ -60,6 +60,33 @@ func TestHostileQueries(t *testing.T) {
 	}
 }
 
+// TestHalfClosed: a caller that has said all it has to say, and has closed its half of the connection, gets its answer.
+func TestHalfClosed(t *testing.T) {
+	r := launch(t, nil)
+	c := testutil.Dial(t, r.broker.ClientAddr().String())
+	c.Send("CONNECT {\"verbose\":false}\r\nPING\r\n")
+	c.Expect("PONG\r\n")
+	for i := range 100 {
+		path := []string{"/connz", "/connz?sort=subs", "/connz?state=all"}[i%3]
+		caller, err := net.Dial("tcp", r.monitor.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = caller.SetDeadline(time.Now().Add(testutil.Patience))
+		if _, err := fmt.Fprintf(caller, "GET %s HTTP/1.0\r\n\r\n", path); err != nil {
+			t.Fatal(err)
+		}
+		if err := caller.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(caller)
+		_ = caller.Close()
+		if err != nil || !strings.HasPrefix(string(text), "HTTP/1.0 200 ") {
+			t.Fatalf("%s: %v, %.100s", path, err, text)
+		}
+	}
+}
+
 // TestSlowCallers: a caller that does not finish its request, or does not read, keeps nobody else from an answer.
 func TestSlowCallers(t *testing.T) {
 	r := launch(t, nil)

@@ -40,6 +40,7 @@ type Server struct {
 	meshed    atomic.Bool // the servers of the configuration were found, see checkMesh
 	usage     usage
 	busy      chan struct{} // holds one for each answer that is put together
+	patience  int           // see callerPatience
 	large     budget        // of answers that are not written yet, like small
 	small     budget
 	quit      chan struct{}
@@ -67,7 +68,7 @@ func New(o Options) (*Server, error) {
 		o.About = func() About { return About{} }
 	}
 	s := &Server{options: o, busy: make(chan struct{}, maxBusy), quit: make(chan struct{}), protector: NewProtector(o.User, o.Password, o.Token)}
-	s.large.most, s.small.most = maxLarge, maxSmall
+	s.large.most, s.small.most, s.patience = maxLarge, maxSmall, callerPatience
 	if base := strings.Trim(o.BasePath, "/"); base != "" {
 		s.base = "/" + base
 	}
