@@ -25,7 +25,7 @@ func (c *Config) Effective(features Features) *confparse.Value {
 	}
 	for _, b := range c.Blocks {
 		if features[b.Feature] {
-			put(root, strings.Split(b.Path, "."), withoutSecrets(b.Keys, b.Value))
+			put(root, strings.Split(b.Path, "."), withoutSecrets(b.Key, b.Value))
 		}
 	}
 	return root
@@ -69,31 +69,42 @@ func put(root *confparse.Value, path []string, v *confparse.Value) {
 	}
 }
 
-// withoutSecrets returns a copy of v, a value of a block with the given keys, in which secrets are left out.
-func withoutSecrets(keys []Key, v *confparse.Value) *confparse.Value {
-	switch v.Kind {
-	case confparse.Array:
+// withoutSecrets returns a copy of v, the value of k, in which secrets are left out. So is what is no key of a block: that is a
+// variable, which may hold a secret, and means nothing by itself.
+func withoutSecrets(k *Key, v *confparse.Value) *confparse.Value {
+	switch {
+	case k.Secret:
+		return confparse.NewString(Redacted)
+	case len(k.Keys) == 0:
+		return v
+	case v.Kind == confparse.Array:
 		list := confparse.NewArray()
 		for _, item := range v.Items {
-			list.Items = append(list.Items, withoutSecrets(keys, item))
+			list.Items = append(list.Items, blockWithoutSecrets(k.Keys, item))
 		}
 		return list
-	case confparse.Map:
-		m := confparse.NewMap()
-		for _, e := range v.Entries {
-			inner := []Key(nil)
-			value := e.Value
-			if k := find(keys, e.Key); k != nil && k.Secret {
-				value = confparse.NewString(Redacted)
-			} else if k != nil {
-				inner = k.Keys
-			} else if e.Value.Kind == confparse.Map {
-				inner = keys // the name was chosen by the user
-			}
-			m.Entries = append(m.Entries, &confparse.Entry{Key: e.Key, Value: withoutSecrets(inner, value)})
-		}
-		return m
-	case confparse.String, confparse.Int, confparse.Float, confparse.Bool, confparse.Time, confparse.Reference:
+	case k.Type != Named:
+		return blockWithoutSecrets(k.Keys, v)
 	}
-	return v
+	m := confparse.NewMap()
+	for _, e := range v.Entries {
+		if e.Value.Kind == confparse.Map { // its name was chosen by the user, and may be that of a key
+			m.Entries = append(m.Entries, &confparse.Entry{Key: e.Key, Value: blockWithoutSecrets(k.Keys, e.Value)})
+		}
+	}
+	return m
+}
+
+// blockWithoutSecrets is withoutSecrets for one map with the given keys. Anything else is the name of a block without content.
+func blockWithoutSecrets(keys []Key, v *confparse.Value) *confparse.Value {
+	if v.Kind != confparse.Map {
+		return v
+	}
+	m := confparse.NewMap()
+	for _, e := range v.Entries {
+		if k := find(keys, e.Key); k != nil {
+			m.Entries = append(m.Entries, &confparse.Entry{Key: e.Key, Value: withoutSecrets(k, e.Value)})
+		}
+	}
+	return m
 }
