@@ -282,12 +282,13 @@ func (b *builder) monitor() Monitor {
 		path := "monitor.authorization." + map[bool]string{true: "password", false: "user"}[m.User == ""]
 		b.errorAbout(path, "give both", "user and password for monitoring go together")
 	}
-	if t := b.tree.sub("monitor").sub("tls"); t != nil {
-		m.TLS = b.tlsBlock(t)
-		if m.HTTPSPort == 0 {
-			f := b.tree.sub("monitor").get("tls")
-			b.report(f.entry.Pos, len(f.entry.Key), "use https_port", "TLS for monitoring without https")
+	m.TLS = b.tlsAt(monitorTLSPath)
+	if m.TLS != nil && m.HTTPSPort == 0 {
+		pos, width := confparse.Pos{}, 0
+		if f := b.blockAt(monitorTLSPath); f != nil {
+			pos, width = f.entry.Pos, len(f.entry.Key)
 		}
+		b.report(pos, width, "use https_port", "TLS for monitoring without https")
 	}
 	return m
 }

@@ -88,10 +88,7 @@ func (b *builder) cluster() *Cluster {
 			b.report(f.entry.Pos, len(f.entry.Key), "use user and password", "Cluster authorization does not support tokens")
 		}
 	}
-	if tls := t.sub("tls"); tls != nil {
-		c.TLS = b.tlsBlock(tls)
-		c.TLS.Verify = true // docs/spec/config.md B4: routes are checked both ways
-	}
+	c.TLS = b.tlsAt(clusterTLSPath)
 	if permissions := t.sub("permissions"); permissions != nil {
 		c.Import, c.Export = b.linkSide(permissions.get("import")), b.linkSide(permissions.get("export"))
 	}

@@ -92,6 +92,12 @@ func (s *Setting) canonical() string {
 	return blockText(v)
 }
 
+// saysDefault reports whether the value is that of the default, however it is written.
+func (s *Setting) saysDefault() bool {
+	byDefault := Setting{Entry: s.Entry}
+	return s.canonical() == byDefault.canonical()
+}
+
 // byPath returns blocks as texts that can be compared.
 func byPath(blocks []BlockSetting) map[string]string {
 	texts := make(map[string]string)

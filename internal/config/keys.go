@@ -135,7 +135,7 @@ func monitorBlockKeys() []Key {
 			Key{Name: "password", Aliases: []string{"pass"}, Type: Text, Secret: true, Since: since, Doc: "Password of that user, or its bcrypt hash"},
 			Key{Name: "token", Type: Text, Secret: true, Since: since, Doc: "Token that callers show as Authorization: Bearer TOKEN"},
 		)},
-		Key{Name: "tls", Type: Block, Since: since, Strict: true, Keys: tlsKeys(), Doc: "Certificates and rules of TLS for https, in place of those for clients"},
+		Key{Name: "tls", Type: Block, Since: since, Strict: true, Keys: tlsKeys(TLSFeature), Doc: "Certificates and rules of TLS for https, in place of those for clients"},
 	)
 }
 

@@ -15,7 +15,7 @@ func securityKeys() []Key {
 			Doc: "Have no system account"},
 		{Name: "mappings", Aliases: []string{"maps"}, Type: Any, Reload: Live, Since: "2.2.0", Feature: Accounts,
 			Doc: "Other subjects for those that clients publish to, in the global account"},
-		{Name: "tls", Type: Block, Reload: Live, Since: "1.0", Feature: TLSFeature, Strict: true, Keys: tlsKeys(), Env: "TLS",
+		{Name: "tls", Type: Block, Reload: Live, Since: "1.0", Feature: TLSFeature, Strict: true, Keys: tlsKeys(TLSFeature), Env: "TLS",
 			Doc: "Certificates and rules of TLS for clients"},
 		{Name: "allow_non_tls", Type: Boolean, Default: "false", Since: "2.2.0", Feature: TLSFeature,
 			Doc: "Serve clients without TLS on the same port"},
@@ -91,8 +91,9 @@ func accountLimitKeys() []Key {
 	}
 }
 
-// tlsKeys are the keys of every tls block.
-func tlsKeys() []Key {
+// tlsKeys are the keys of every tls block. feature is what they belong to: a variable of a block that is not built must not pass as
+// if it gave TLS.
+func tlsKeys(feature Feature) []Key {
 	keys := []Key{
 		{Name: "cert_file", Type: Text, Reload: Live, Since: "1.0", Doc: "Certificate, PEM, relative to the working directory"},
 		{Name: "key_file", Type: Text, Reload: Live, Since: "1.0", Doc: "Private key of the certificate, PEM"},
@@ -107,8 +108,8 @@ func tlsKeys() []Key {
 		{Name: "min_version", Type: Text, Default: "1.2", Words: []string{"1.2", "1.3"}, Reload: Next, Since: "2.10.21", Doc: "Lowest version of TLS: 1.2 or 1.3"},
 		{Name: "certs", Aliases: []string{"certificates"}, Type: Blocks, Reload: Live, Since: "2.10.8", Doc: "Several certificates in place of cert_file and key_file",
 			Keys: []Key{
-				{Name: "cert_file", Type: Text, Reload: Live, Since: "2.10.8", Feature: TLSFeature, Doc: "Certificate, PEM"},
-				{Name: "key_file", Type: Text, Reload: Live, Since: "2.10.8", Feature: TLSFeature, Doc: "Private key of the certificate, PEM"},
+				{Name: "cert_file", Type: Text, Reload: Live, Since: "2.10.8", Feature: feature, Doc: "Certificate, PEM"},
+				{Name: "key_file", Type: Text, Reload: Live, Since: "2.10.8", Feature: feature, Doc: "Private key of the certificate, PEM"},
 			}},
 		{Name: "handshake_first", Aliases: []string{"first", "immediate"}, Type: Any, Reload: Next, Since: "2.10.0",
 			Doc: "Begin with the handshake and not with INFO: a boolean, auto, or the time to wait for the client to begin"},
@@ -120,7 +121,7 @@ func tlsKeys() []Key {
 	}
 	for i := range keys {
 		if keys[i].Feature == Core {
-			keys[i].Feature = TLSFeature
+			keys[i].Feature = feature
 		}
 	}
 	return keys

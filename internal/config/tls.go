@@ -45,26 +45,16 @@ func (b *builder) clientTLS() *TLS {
 			return nil
 		}
 	}
-	fromFlags := false
-	on := b.tree.get("tls") != nil
 	for path, g := range b.layers.flags {
-		fromFlags = fromFlags || g != nil && (path == tlsPath || strings.HasPrefix(path, tlsPath+"."))
+		if g != nil && (path == tlsPath || strings.HasPrefix(path, tlsPath+".")) {
+			return b.flagTLS()
+		}
 	}
-	for path := range b.layers.env {
-		on = on || path == tlsPath || strings.HasPrefix(path, tlsPath+".")
-	}
-	if !fromFlags && !on {
-		return nil
-	}
-	if !fromFlags {
-		t := b.tlsBlock(b.tree.sub("tls"))
-		t.CertFile, t.KeyFile, t.CAFile = b.text("tls.cert_file"), b.text("tls.key_file"), b.text("tls.ca_file")
-		t.Verify = t.VerifyAndMap || b.bool("tls.verify")
+	t := b.tlsAt(tlsPath)
+	if t != nil {
 		t.AllowNonTLS = b.bool("allow_non_tls")
-		b.checkPair(t)
-		return t
 	}
-	return b.flagTLS()
+	return t
 }
 
 // flagTLS makes the TLS options from flags alone.
@@ -92,61 +82,103 @@ func (b *builder) flagTLS() *TLS {
 // defaultTLSTimeout is the time a handshake may take unless told otherwise.
 const defaultTLSTimeout = 2 * time.Second
 
-// checkPair checks that a certificate has its key.
-func (b *builder) checkPair(t *TLS) {
-	f := b.tree.get("tls")
-	pos, width := confparse.Pos{}, 0
-	if f != nil {
-		pos, width = f.entry.Pos, len(f.entry.Key)
-	}
-	switch {
-	case f != nil && f.block.get("certs") != nil:
-	case t.CertFile == "":
-		b.report(pos, width, "", "missing 'cert_file' in TLS configuration")
-	case t.KeyFile == "":
-		b.report(pos, width, "", "missing 'key_file' in TLS configuration")
-	}
-}
+// Paths of the blocks of TLS that are not for clients.
+const (
+	clusterTLSPath = "cluster.tls"
+	monitorTLSPath = "monitor.tls"
+)
 
-// tlsBlock makes the TLS options of a block of a file, in which everything was checked for its type.
-func (b *builder) tlsBlock(t *tree) *TLS {
-	o := &TLS{Timeout: defaultTLSTimeout, MinVersion: "1.2"}
-	if t == nil {
-		return o
+// tlsAt makes the TLS options of the block at a path, nil if neither the file nor the environment has any of it. What is one word may
+// come from both, all else from the file. Source: docs/spec/cli.md §3, last paragraph, and §4.
+func (b *builder) tlsAt(path string) *TLS {
+	f := b.blockAt(path)
+	on := f != nil
+	for other := range b.layers.env {
+		on = on || other == path || strings.HasPrefix(other, path+".")
 	}
-	o.CertFile, o.KeyFile, o.CAFile = t.text("cert_file"), t.text("key_file"), t.text("ca_file")
-	o.VerifyAndMap, o.Insecure = t.bool("verify_and_map"), t.bool("insecure")
-	o.Verify = o.VerifyAndMap || t.bool("verify")
-	o.AllowInsecureCipherSuites = t.bool("allow_insecure_cipher_suites")
-	if f := t.get("timeout"); f != nil {
-		if d, err := secondsOf(f.value); err == nil {
-			o.Timeout = d
-		}
+	if !on {
+		return nil
 	}
+	var t *tree
+	if f != nil {
+		t = f.block
+	}
+	in := func(name string) string { return path + "." + name }
+	o := &TLS{
+		CertFile: b.text(in("cert_file")), KeyFile: b.text(in("key_file")), CAFile: b.text(in("ca_file")), Timeout: b.duration(in("timeout")),
+		VerifyAndMap: b.bool(in("verify_and_map")), Insecure: b.bool(in("insecure")), MinVersion: b.text(in("min_version")),
+		AllowInsecureCipherSuites: b.bool(in("allow_insecure_cipher_suites")), ConnectionRateLimit: b.int(in("connection_rate_limit")),
+	}
+	o.Verify = o.VerifyAndMap || b.bool(in("verify")) || path == clusterTLSPath // docs/spec/config.md B4: routes are checked both ways
 	o.CipherSuites, o.CurvePreferences, o.PinnedCerts = b.suites(t, o), b.curves(t), b.pinned(t)
-	o.Certificates = b.certificates(t)
+	o.Certificates = b.certificates(t, path)
 	if f := t.get("cipher_suites"); f != nil && f.value.Kind == confparse.Array && len(f.value.Items) == 0 {
 		b.report(f.valuePos(), 1, "", "error parsing tls config, 'cipher_suites' cannot be empty")
 	}
-	if f := t.get("min_version"); f != nil {
-		o.MinVersion = t.text("min_version")
-	}
 	b.handshakeFirst(t, o)
-	if f := t.get("connection_rate_limit"); f != nil {
-		n, _ := integerOf(f.value, "") // it was checked
-		o.ConnectionRateLimit = int(n)
+	b.checkPair(f, path, o)
+	if f := t.get("pinned_certs"); f != nil && !o.Verify {
+		b.report(f.entry.Pos, len(f.entry.Key), "", "pinned_certs needs verify: true, since clients show no certificate without it")
 	}
+	b.warnIdle(t, path)
 	return o
 }
 
-// bool returns the boolean of a field, false if there is none. It was checked before.
-func (t *tree) bool(name string) bool {
-	f := t.get(name)
-	if f == nil {
-		return false
+// blockAt returns the block with this path in the file, nil if there is none.
+func (b *builder) blockAt(path string) *field {
+	if around, name, inside := strings.Cut(path, "."); inside {
+		return b.tree.sub(around).get(name)
 	}
-	yes, err := boolOf(f.value)
-	return err == nil && yes
+	return b.tree.get(path)
+}
+
+// checkPair checks that a certificate has its key. f is the block of the file, nil if there is none.
+func (b *builder) checkPair(f *field, path string, o *TLS) {
+	missing := ""
+	switch {
+	case f != nil && f.block.get("certs") != nil:
+		return
+	case o.CertFile == "":
+		missing = "cert_file"
+	case o.KeyFile == "":
+		missing = "key_file"
+	default:
+		return
+	}
+	if f != nil {
+		b.report(f.entry.Pos, len(f.entry.Key), "", "missing '%s' in TLS configuration", missing)
+		return
+	}
+	e, _ := Lookup(path + "." + missing)
+	b.report(confparse.Pos{}, 0, "set "+e.EnvVar(), "missing '%s' in TLS configuration", missing)
+}
+
+// idleTLS are the keys that have no effect in the tls block at a path.
+var idleTLS = map[string][]string{
+	tlsPath:        {"insecure"},
+	clusterTLSPath: {"verify_and_map", "handshake_first", "connection_rate_limit"},
+	monitorTLSPath: {"insecure", "timeout", "verify_and_map", "handshake_first", "connection_rate_limit"},
+}
+
+// warnIdle warns about keys that have no effect in the block at a path, unless they say what counts anyway: somebody may rely on them.
+func (b *builder) warnIdle(t *tree, path string) {
+	for _, name := range idleTLS[path] {
+		option := path + "." + name
+		switch f := t.get(name); {
+		case name == "handshake_first": // it is not always one word, so there is no setting of it
+			if f == nil {
+				continue
+			}
+			if yes, err := boolOf(f.value); yes || err != nil {
+				b.warn(f.valuePos(), len(f.value.Raw), "", "%q has no effect in %s", name, path)
+			}
+		case !b.given(option) || b.settings[option].saysDefault():
+		case path == monitorTLSPath && name == "verify_and_map":
+			b.warnAbout(option, "", "%q means verify in %s, where certificates name no users", name, path)
+		default:
+			b.warnAbout(option, "", "%q has no effect in %s", name, path)
+		}
+	}
 }
 
 // suites returns the cipher suites of a block, all of which there are.
@@ -204,13 +236,13 @@ func (b *builder) pinned(t *tree) []string {
 	return sums
 }
 
-// certificates returns the pairs of `certs`.
-func (b *builder) certificates(t *tree) []tlsconfig.Pair {
+// certificates returns the pairs of `certs` in the block at a path.
+func (b *builder) certificates(t *tree, path string) []tlsconfig.Pair {
 	f := t.get("certs")
 	if f == nil {
 		return nil
 	}
-	if t.get("cert_file") != nil {
+	if b.given(path + ".cert_file") {
 		b.report(f.entry.Pos, len(f.entry.Key), "keep one of them", "error parsing 'certs': 'cert_file' and 'certs' exclude each other")
 	}
 	var pairs []tlsconfig.Pair

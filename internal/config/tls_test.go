@@ -1,10 +1,12 @@
 package config
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -72,6 +74,70 @@ func TestSameTLSEverywhere(t *testing.T) {
 	}
 }
 
+// TestTLSVariables: every key of TLS that is one word means the same as a variable and in the file, in every block, and a variable
+// switches TLS on where the file has no block. Source: docs/spec/cli.md §3, last paragraph.
+func TestTLSVariables(t *testing.T) {
+	values := map[Type]string{Text: "x.pem", Boolean: "true", Seconds: "7", Integer: "9"}
+	const base = "authorization { users: [{user: u, password: x}] }\nhttps_port: -1\n"
+	for path, of := range map[string]func(*Config) *TLS{
+		"tls":         func(c *Config) *TLS { return c.TLS },
+		"cluster.tls": func(c *Config) *TLS { return c.Cluster.TLS },
+		"monitor.tls": func(c *Config) *TLS { return c.Monitor.TLS },
+	} {
+		around, clients := "%s", "tls { cert_file: c, key_file: k }\n"
+		switch path {
+		case "tls":
+			clients = ""
+		case "cluster.tls":
+			around = "cluster { port: -1\n%s }"
+		case "monitor.tls":
+			around = "monitor { %s }"
+		}
+		for _, k := range tlsKeys(TLSFeature) {
+			e := Entry{Key: &k, Path: path + "." + k.Name}
+			if e.EnvVar() == "" {
+				continue
+			}
+			given := map[string]string{"cert_file": "c.pem", "key_file": "k.pem"}
+			if given[k.Name] = values[k.Type]; k.Name == "min_version" {
+				given[k.Name] = "1.3"
+			}
+			block, environ := "", []string{}
+			for name, value := range given {
+				block += fmt.Sprintf("%s: %q\n", name, value)
+				environ = append(environ, EnvPrefix+strings.ToUpper(strings.ReplaceAll(path, ".", "_")+"_"+name)+"="+value)
+			}
+			want := of(mustLoad(t, base+clients+fmt.Sprintf(around, "tls {"+block+"}"), nil))
+			for what, file := range map[string]string{
+				"without a block":   fmt.Sprintf(around, ""),
+				"over a block":      fmt.Sprintf(around, "tls { cert_file: c, key_file: k, min_version: '1.2' }"),
+				"with half a block": fmt.Sprintf(around, "tls { verify: false }"),
+			} {
+				if got := of(mustLoad(t, base+clients+file, environ)); !reflect.DeepEqual(got, want) {
+					t.Errorf("%s %s: got %+v\nwant %+v", e.Path, what, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestTLSVariablesRefused: variables of TLS that cannot be obeyed are refused.
+func TestTLSVariablesRefused(t *testing.T) {
+	for _, test := range []struct{ file, variable, want string }{
+		{"leafnodes { tls {} }", "NATSD_LEAFNODES_TLS_CERT_FILE=c", "environment variable NATSD_LEAFNODES_TLS_CERT_FILE is not supported by this version"},
+		{"", "NATSD_WEBSOCKET_TLS_VERIFY=true", "environment variable NATSD_WEBSOCKET_TLS_VERIFY is not supported by this version"},
+		{"", "NATSD_TLS_VERIFY=true", "missing 'cert_file' in TLS configuration; set NATSD_TLS_CERT_FILE"},
+		{"cluster { port: -1 }", "NATSD_CLUSTER_TLS_CERT_FILE=c", "missing 'key_file' in TLS configuration; set NATSD_CLUSTER_TLS_KEY_FILE"},
+		{"", "NATSD_MONITOR_TLS_CERT_FILE=c", "TLS for monitoring without https; use https_port"},
+		{"tls { certs: [{cert_file: c, key_file: k}] }", "NATSD_TLS_CERT_FILE=c", "'cert_file' and 'certs' exclude each other"},
+	} {
+		r := Load(Input{File: "-", Stdin: strings.NewReader(test.file), Environ: []string{test.variable}})
+		if err := r.Err(); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s %s: got %v, want %s", test.file, test.variable, err, test.want)
+		}
+	}
+}
+
 // compareTLS compares what two configurations come to.
 func compareTLS(t *testing.T, layer string, got, want *Config) {
 	t.Helper()
@@ -100,6 +166,7 @@ func TestTLSFindings(t *testing.T) {
 	ca := certs.NewAuthority(t)
 	certFile, keyFile := ca.Server(nil).Write(t, folder, "server")
 	_, otherKey := ca.Server(nil).Write(t, folder, "other")
+	pin := strings.Repeat("ab", sha256.Size)
 	for _, test := range []struct {
 		file  string
 		flags []GivenFlag
@@ -113,12 +180,49 @@ func TestTLSFindings(t *testing.T) {
 		{fmt.Sprintf("tls { cert_file: %q, key_file: %q, pinned_certs: [abc] }", certFile, keyFile), nil, "pinned_certs"},
 		{fmt.Sprintf("tls { cert_file: %q, key_file: %q, handshake_first: maybe }", certFile, keyFile), nil, "handshake_first"},
 		{fmt.Sprintf("tls { certs: [{cert_file: %q}] }", certFile), nil, "both 'cert_file' and 'key_file' options are required"},
+		{fmt.Sprintf("tls { cert_file: %q, key_file: %q\n pinned_certs: [%q] }", certFile, keyFile, pin), nil,
+			":2:2: pinned_certs needs verify: true, since clients show no certificate without it"},
+		{fmt.Sprintf("https: -1, monitor { tls { cert_file: %q, key_file: %q\n pinned_certs: [%q] } }", certFile, keyFile, pin), nil,
+			":2:2: pinned_certs needs verify: true, since clients show no certificate without it"},
+		{fmt.Sprintf("cluster { port: -1\n tls { cert_file: %q } }", certFile), nil, ":2:2: missing 'key_file' in TLS configuration"},
 		{"", []GivenFlag{{"tls", "true"}}, "TLS Server certificate must be present and valid"},
 		{"", []GivenFlag{{"tlscert", certFile}}, "TLS Server private key must be present and valid"},
 	} {
 		err := loadTLS(t, test.file, nil, test.flags...).Err()
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s %v: got %v, want %s", test.file, test.flags, err, test.want)
+		}
+	}
+}
+
+// TestTLSWithoutEffect: a key that means nothing in its block is warned about, unless it says what counts anyway.
+func TestTLSWithoutEffect(t *testing.T) {
+	const pair = "cert_file: c, key_file: k"
+	const idle = `, insecure: true, timeout: 3, verify_and_map: true, handshake_first: auto, connection_rate_limit: 9`
+	for _, test := range []struct {
+		file    string
+		environ []string
+		want    []string
+	}{
+		{file: "tls { " + pair + ", insecure: true, timeout: 3, handshake_first: auto, connection_rate_limit: 9 }", want: []string{`"insecure" has no effect in tls`}},
+		{file: "cluster { port: -1, tls { " + pair + idle + " } }", want: []string{
+			`"verify_and_map" has no effect in cluster.tls`, `"handshake_first" has no effect in cluster.tls`, `"connection_rate_limit" has no effect in cluster.tls`,
+		}},
+		{file: "https_port: -1, monitor { tls { " + pair + idle + " } }", want: []string{
+			`"insecure" has no effect in monitor.tls`, `"timeout" has no effect in monitor.tls`,
+			`"verify_and_map" means verify in monitor.tls, where certificates name no users`, `"handshake_first" has no effect in monitor.tls`,
+			`"connection_rate_limit" has no effect in monitor.tls`,
+		}},
+		{file: "https_port: -1, monitor { tls { " + pair + " } }", environ: []string{"NATSD_MONITOR_TLS_TIMEOUT=3"}, want: []string{`"timeout" has no effect in monitor.tls`}},
+		{file: "cluster { port: -1, tls { " + pair + ", insecure: true, timeout: 3, verify_and_map: false, handshake_first: false, connection_rate_limit: 0 } }"},
+	} {
+		r := loadText(t, test.file, test.environ)
+		var got []string
+		for _, f := range r.Warnings() {
+			got = append(got, f.Text)
+		}
+		if err := r.Err(); err != nil || !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %q, %v, want %q", test.file, got, err, test.want)
 		}
 	}
 }
