@@ -1,7 +1,11 @@
 package config
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"slices"
 
 	"github.com/natsd/natsd/pkg/monitor"
 )
@@ -24,13 +28,34 @@ func (c *Config) MonitorOptions() *monitor.Options {
 // certificates. Source: docs/spec/monitoring.md §1.
 func (c *Config) monitorTLS() *tls.Config {
 	if c.Monitor.Secure != nil {
-		return c.Monitor.Secure.Config()
+		return onlyPinned(c.Monitor.Secure.Config(), c.Monitor.TLS.PinnedCerts)
 	}
 	if c.Secure == nil {
 		return nil
 	}
 	config := c.Secure.Config().Clone()
 	config.ClientAuth = tls.NoClientCert
+	return config
+}
+
+var errNotPinned = errors.New("the certificate of the caller is not one of the pinned ones")
+
+// onlyPinned returns config for those who show one of the public keys with these sums, for everybody if there are none.
+// Source: docs/spec/config.md B4.
+func onlyPinned(config *tls.Config, sums []string) *tls.Config {
+	if len(sums) == 0 {
+		return config
+	}
+	config = config.Clone()
+	config.VerifyConnection = func(state tls.ConnectionState) error {
+		if len(state.PeerCertificates) > 0 {
+			sum := sha256.Sum256(state.PeerCertificates[0].RawSubjectPublicKeyInfo)
+			if slices.Contains(sums, hex.EncodeToString(sum[:])) {
+				return nil
+			}
+		}
+		return errNotPinned
+	}
 	return config
 }
 
