@@ -1,14 +1,16 @@
 package cmd
 
 import (
+	"slices"
 	"strings"
 	"unsafe"
 )
 
-// Flags whose value is a secret, and those whose value may hold one in a URL.
+// Flags whose value is a secret, and those whose value may hold one in a URL, of whatever command.
 var (
-	secretFlags = []string{"pass", "auth"}
-	urlFlags    = []string{"cluster", "cluster_listen", "routes"}
+	secretFlags  = []string{"pass", "auth"}
+	clusterFlags = []string{"cluster", "cluster_listen"}
+	urlFlags     = []string{"routes", "server", "s", "monitor", "monitor_a", "monitor_b"}
 )
 
 // HideSecrets overwrites the secrets in the command line of the process, so that ps and /proc do not show them to everybody
@@ -26,8 +28,12 @@ func HideSecrets(args []string) []string {
 		hide := hider(name)
 		switch {
 		case i == 0:
-		case !isFlag || hide == nil:
-			hideUserInfo(args[i], 0) // of whatever command, a URL is a URL
+		case !isFlag:
+			hidePassword(args[i], 0) // of whatever command, a URL is a URL
+		case hide == nil && joined && !strings.Contains(name, ":"):
+			hidePassword(args[i], len(arg)-len(value))
+		case hide == nil:
+			hidePassword(args[i], len("-")) // perhaps a letter with its value
 		case joined:
 			hide(args[i], len(arg)-len(value))
 		case i+1 < len(args):
@@ -39,36 +45,59 @@ func HideSecrets(args []string) []string {
 
 // hider returns what hides the value of a flag, nil if it is no secret.
 func hider(flag string) func(arg string, from int) {
-	for _, name := range secretFlags {
-		if flag == name {
-			return func(arg string, from int) { overwrite(arg, from, len(arg)) }
-		}
-	}
-	for _, name := range urlFlags {
-		if flag == name {
-			return hideUserInfo
-		}
+	flag = strings.ReplaceAll(flag, "-", "_")
+	switch {
+	case slices.Contains(secretFlags, flag):
+		return func(arg string, from int) { overwrite(arg, from, len(arg)) }
+	case slices.Contains(clusterFlags, flag):
+		return hideCluster
+	case slices.Contains(urlFlags, flag):
+		return hideUserInfo
 	}
 	return nil
 }
 
-// hideUserInfo overwrites what stands in front of the "@" of every URL in arg from an index on.
+// hideCluster overwrites everything in front of the last "@" of arg from an index on but the scheme, if there is one: what
+// docs/spec/cli.md §4 takes for user and password, and more where that is wrong.
+func hideCluster(arg string, from int) {
+	if scheme, rest, found := strings.Cut(arg[from:], "://"); found && !strings.ContainsAny(scheme, ":@") {
+		from = len(arg) - len(rest)
+	}
+	if last := strings.LastIndexByte(arg[from:], '@'); last >= 0 {
+		overwrite(arg, from, from+last)
+	}
+}
+
+// hidePassword is hideUserInfo for what may be no URL, such as the name of a file: without a scheme, it takes a password to be one.
+func hidePassword(arg string, from int) {
+	begin, last := userInfo(arg, from)
+	if !strings.Contains(arg[begin:last], ":") {
+		from = last
+	}
+	hideUserInfo(arg, from)
+}
+
+// hideUserInfo overwrites what stands in front of the "@" of every URL in arg from an index on, where the first one may have no
+// scheme. A comma may be part of a password, so in a list it may hide the server before as well.
 func hideUserInfo(arg string, from int) {
-	for at := from; ; {
-		begin := strings.Index(arg[at:], "://")
-		if begin < 0 {
+	for {
+		begin, last := userInfo(arg, from)
+		overwrite(arg, begin, last)
+		next := strings.Index(arg[last:], "://")
+		if next < 0 {
 			return
 		}
-		begin += at + len("://")
-		at = begin
-		end := len(arg)
-		if comma := strings.IndexByte(arg[begin:], ','); comma >= 0 {
-			end = begin + comma
-		}
-		if last := strings.LastIndexByte(arg[begin:end], '@'); last >= 0 {
-			overwrite(arg, begin, begin+last)
-		}
+		from = last + next + len("://")
 	}
+}
+
+// userInfo returns where user and password of a URL lie, whose scheme ends at an index of arg; begin is end if there are none.
+func userInfo(arg string, from int) (begin, end int) {
+	authority := arg[from:]
+	if i := strings.IndexAny(authority, "/?#"); i >= 0 {
+		authority = authority[:i]
+	}
+	return from, from + max(strings.LastIndexByte(authority, '@'), 0)
 }
 
 // overwrite writes over a part of arg, whose memory must be writable.

@@ -17,7 +17,20 @@ func TestHideSecrets(t *testing.T) {
 		"natsd --log pass -l auth":                                           "natsd --log pass -l auth",
 		"natsd bench compare nats://u:p@a:1 nats://b:2 --server=tls://u:p@c": "natsd bench compare nats://xxx@a:1 nats://b:2 --server=tls://xxx@c",
 		"natsd top http://u:p@h:1":                                           "natsd top http://xxx@h:1",
-		"pass s3cret":                                                        "pass s3cret",
+		"natsd --cluster u:s3cret@0.0.0.0:6222":                              "natsd --cluster xxxxxxxx@0.0.0.0:6222",
+		"natsd --cluster=u:s3/cret@0.0.0.0:6222":                             "natsd --cluster=xxxxxxxxx@0.0.0.0:6222",
+		"natsd --cluster-listen u:s3cret@h:6222":                             "natsd --cluster-listen xxxxxxxx@h:6222",
+		"natsd --cluster nats://u:s3,cret@h:6222":                            "natsd --cluster nats://xxxxxxxxx@h:6222",
+		"natsd --cluster 6222 -c natsd@home.conf":                            "natsd --cluster 6222 -c natsd@home.conf",
+		"natsd --routes u:s3cret@a:1,nats://u:s3,cret@b:2":                   "natsd --routes xxxxxxxx@a:1,nats://xxxxxxxxx@b:2",
+		"natsd top http://u:s3,cret@h:8222/?x=a@b":                           "natsd top http://xxxxxxxxx@h:8222/?x=a@b",
+		"natsd top u:s3cret@h:8222":                                          "natsd top xxxxxxxx@h:8222",
+		"natsd healthcheck http://h:8222?x=a@b http://h:8222#a@b":            "natsd healthcheck http://h:8222?x=a@b http://h:8222#a@b",
+		"natsd bench -s t0ken@h:1 --monitor=u:s3cret@h:2":                    "natsd bench -s xxxxx@h:1 --monitor=xxxxxxxx@h:2",
+		"natsd bench -su:s3cret@h:1 --server a:1,u:s3cret@h:2":               "natsd bench -xxxxxxxxx@h:1 --server xxxxxxxxxxxx@h:2",
+		"natsd bench -su:s3=cret@h:1 -D":                                     "natsd bench -xxxxxxxxxx@h:1 -D",
+		"natsd bench compare u:s3cret@h:1 nats://t0ken@h:1":                  "natsd bench compare xxxxxxxx@h:1 nats://xxxxx@h:1",
+		"pass s3cret": "pass s3cret",
 	} {
 		var args []string
 		for _, word := range strings.Fields(line) {
