@@ -58,7 +58,7 @@ func (b *builder) account(n named) Account {
 	}
 	if limits := n.block.sub("limits"); limits != nil {
 		a.Limits = broker.AccountLimits{
-			MaxConnections: int(limits.int("max_connections")), MaxSubscriptions: int(limits.int("max_subscriptions")), MaxPayload: limits.int("max_payload"),
+			MaxConnections: int(limits.limit("max_connections")), MaxSubscriptions: int(limits.limit("max_subscriptions")), MaxPayload: limits.limit("max_payload"),
 		}
 	}
 	a.Default = b.permissions(n.block.get("default_permissions"), true)
@@ -69,14 +69,17 @@ func (b *builder) account(n named) Account {
 	return a
 }
 
-// int returns the number of a field, 0 if there is none. It was checked before.
-func (t *tree) int(name string) int64 {
+// limit returns a limit of an account as the broker takes it, 0 if there is none: a 0 in the file is a limit too. It was checked before.
+// Source: docs/spec/config.md B6.
+func (t *tree) limit(name string) int64 {
 	f := t.get(name)
 	if f == nil {
 		return 0
 	}
-	n, _ := integerOf(f.value, "")
-	return n
+	if n, _ := integerOf(f.value, ""); n != 0 {
+		return n
+	}
+	return broker.Nothing
 }
 
 // checkUsers checks the users of all accounts together. Source: docs/spec/config.md B6.

@@ -560,6 +560,23 @@ accounts {
 	}
 }
 
+// TestAccountLimitsOfZero: a limit of 0 is one, which not given and -1 are not. Spec: docs/spec/config.md B6.
+func TestAccountLimitsOfZero(t *testing.T) {
+	for key, limits := range map[string]broker.AccountLimits{
+		"max_connections": {MaxConnections: broker.Nothing}, "max_subs": {MaxSubscriptions: broker.Nothing}, "max_payload": {MaxPayload: broker.Nothing},
+		"max_leafnodes": {},
+	} {
+		c := mustLoad(t, "accounts { A { limits: { "+key+": 0 } } }", nil)
+		if got := c.Broker().Accounts[0].Limits; got != limits {
+			t.Errorf("%s: got %+v, want %+v", key, got, limits)
+		}
+	}
+	c := mustLoad(t, "accounts { A { limits: { max_conn: -1, max_subs: -1, max_pay: -1 } } }", nil)
+	if got, want := c.Broker().Accounts[0].Limits, (broker.AccountLimits{MaxConnections: broker.Unlimited, MaxSubscriptions: broker.Unlimited, MaxPayload: broker.Unlimited}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
 // TestTLSFields: a whole tls block, field by field. Spec: docs/spec/config.md B4.
 func TestTLSFields(t *testing.T) {
 	sum := strings.Repeat("aB", 32)

@@ -84,10 +84,10 @@ func accountLimitKeys() []Key {
 		return Key{Name: name, Aliases: []string{alias}, Type: kind, Default: "-1", Min: -1, Max: maxInt32, Reload: Live, Since: "2.7.0", Feature: Accounts, Doc: doc}
 	}
 	return []Key{
-		limit("max_connections", "max_conn", "Largest number of clients of the account; -1 is no limit", Integer),
-		limit("max_subscriptions", "max_subs", "Largest number of subscriptions of the account; -1 is no limit", Integer),
-		limit("max_payload", "max_pay", "Largest message of the account; -1 is no limit", Size),
-		limit("max_leafnodes", "max_leafs", "Largest number of leaf nodes of the account; -1 is no limit", Integer),
+		limit("max_connections", "max_conn", "Largest number of clients of the account; -1 is no limit, 0 is none at all", Integer),
+		limit("max_subscriptions", "max_subs", "Largest number of subscriptions of the account; -1 is no limit, 0 is none at all", Integer),
+		limit("max_payload", "max_pay", "Largest message of the account; -1 is no limit, 0 is none at all", Size),
+		limit("max_leafnodes", "max_leafs", "Largest number of leaf nodes of the account; -1 is no limit, 0 is none at all", Integer),
 	}
 }
 

@@ -24,7 +24,7 @@ type Account struct {
 }
 
 // AccountLimits bound what all clients of an account may take together, or each of them. Zero values mean no limit,
-// and so do negative ones.
+// and so do negative ones, but for Nothing.
 type AccountLimits struct {
 	MaxConnections   int   // clients at a time
 	MaxSubscriptions int   // of all clients together
@@ -53,8 +53,22 @@ func newAccount(name string, announcer *announcer) *account {
 	return a
 }
 
-// full reports whether n, the number of something in the account, has reached a limit.
+// full reports whether n, the number of something, has reached a limit.
 func full(n int64, limit int) bool { return limit > 0 && n >= int64(limit) }
+
+// accountFull is full for a limit of an account.
+func accountFull(n int64, limit int) bool { return limit == Nothing || full(n, limit) }
+
+// tooMuch returns the size in bytes from which on a message is too large for the account, 0 if none is.
+func (l *AccountLimits) tooMuch() int64 {
+	switch {
+	case l.MaxPayload > 0:
+		return l.MaxPayload + 1
+	case l.MaxPayload == Nothing:
+		return 1
+	}
+	return 0
+}
 
 // accountsFor returns the accounts by name for a list of them. Those of before that go on are kept.
 func accountsFor(list []Account, before map[string]*account, announcer *announcer) map[string]*account {

@@ -25,7 +25,7 @@ type identity struct {
 	secret      string          // stored password, token or key; to see whether a reload changes it
 	connections []ConnectionType
 	stamp       uint32 // on subjects that it may publish to, see mayPublish; no other identity of this broker has had it. 0: none
-	maxPayload  int64  // bytes, of the account; 0 or less: no limit beyond that of the server
+	tooMuch     int64  // bytes from which on a message is too large for the account; 0: no limit beyond that of the server
 }
 
 // credentials are what a client shows in CONNECT, and what its certificate says.
@@ -133,7 +133,7 @@ func (a *authority) addUsers(users []User) {
 		}
 		if u.Account != "" {
 			id.account = a.accounts[u.Account]
-			id.maxPayload = id.account.limits.Load().MaxPayload
+			id.tooMuch = id.account.limits.Load().tooMuch()
 		}
 		if u.NKey != "" {
 			id.secret = u.NKey

@@ -199,7 +199,7 @@ func (c *conn) become(w *worker, id *identity, shown *credentials) (dropped []*s
 	}
 	moved := before == nil || before.account != id.account
 	if moved {
-		if limits := id.account.limits.Load(); full(id.account.clients.Load(), limits.MaxConnections) {
+		if limits := id.account.limits.Load(); accountFull(id.account.clients.Load(), limits.MaxConnections) {
 			return nil, false
 		}
 		id.account.clients.Add(1)

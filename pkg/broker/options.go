@@ -31,6 +31,8 @@ const (
 	RandomPort = -1
 	// Unlimited, given for a limit that allows it, switches the limit off.
 	Unlimited = -1
+	// Nothing, given for a limit of an account, allows nothing at all: there, zero means that there is no limit.
+	Nothing = math.MinInt32
 )
 
 // Version is the version a broker announces in INFO when Options.Version is empty.

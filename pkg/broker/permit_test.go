@@ -237,6 +237,37 @@ func TestAccountLimits(t *testing.T) {
 	as(t, b, "all").send("PUB a 11\r\n01234567890\r\n")
 }
 
+// TestAccountLimitsOfNothing: an account may have no client, no subscription or no byte of a message at all, which is not the same as no
+// limit. Spec: docs/spec/config.md B6.
+func TestAccountLimitsOfNothing(t *testing.T) {
+	o := ruled(nil)
+	o.Accounts = []Account{
+		{Name: "C", Limits: AccountLimits{MaxConnections: Nothing}}, {Name: "S", Limits: AccountLimits{MaxSubscriptions: Nothing}},
+		{Name: "P", Limits: AccountLimits{MaxPayload: Nothing}}, {Name: "U", Limits: AccountLimits{MaxConnections: Unlimited, MaxSubscriptions: Unlimited, MaxPayload: Unlimited}},
+	}
+	for _, a := range o.Accounts {
+		o.Auth.Users = append(o.Auth.Users, User{Name: a.Name, Account: a.Name})
+	}
+	b := launch(t, o)
+	nobody := dialRaw(t, b)
+	nobody.send(connectLine("user", "C"))
+	nobody.expectError(errTextAccountConnections)
+	deaf := as(t, b, "S")
+	deaf.send("SUB a 1\r\nPUB a 1\r\nx\r\n")
+	deaf.expect("-ERR 'maximum subscriptions exceeded'")
+	deaf.roundTrip()
+	for _, message := range []string{"PUB a 1\r\nx\r\n", "PUB a 1\r\n", "HPUB a 12 12\r\n"} {
+		mute := expectIn(t, b, true, "user", "P", "headers", true)
+		mute.send("SUB a 1\r\nPUB a 0\r\n\r\n")
+		mute.expect("MSG a 1 0", "")
+		mute.send(message)
+		mute.expectError(errTextMaxPayload)
+	}
+	free := as(t, b, "U")
+	free.send("SUB a 1\r\nPUB a 1\r\nx\r\n")
+	free.expect("MSG a 1 1", "x")
+}
+
 // TestServerAgreesWithRules compares what the server delivers with what internal/permission says, which has an oracle of
 // its own, on random rules: between SUB and the socket nothing may get lost or get through.
 func TestServerAgreesWithRules(t *testing.T) {

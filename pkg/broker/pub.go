@@ -21,8 +21,8 @@ func (c *conn) publish(w *worker, op wire.Op) bool {
 		return c.fail(w, errTextParser, reasonParseError)
 	}
 	id := c.identity.Load()
-	if id.maxPayload > 0 && int64(m.Size) > id.maxPayload {
-		return c.tooLarge(w, id.maxPayload)
+	if id.tooMuch > 0 && int64(m.Size) >= id.tooMuch {
+		return c.tooLarge(w, id.tooMuch-1)
 	}
 	w.received.messages++
 	w.received.bytes += int64(m.Size)
@@ -76,8 +76,8 @@ func (c *conn) peek(w *worker) bool {
 	if w.parser.Need == 0 {
 		return true
 	}
-	if id := c.identity.Load(); id.maxPayload > 0 && int64(w.parser.Size) > id.maxPayload {
-		return c.tooLarge(w, id.maxPayload)
+	if id := c.identity.Load(); id.tooMuch > 0 && int64(w.parser.Size) >= id.tooMuch {
+		return c.tooLarge(w, id.tooMuch-1)
 	}
 	if c.pedantic && !c.in.refused && !subject.ValidLiteral(w.parser.Subject) {
 		c.in.refused = true

@@ -167,7 +167,7 @@ func (c *conn) addSubscription(w *worker, e *wire.Event) subscribeOutcome {
 		return subscriptionMade // c is ending, or there it is
 	}
 	count := c.subs.countLocked()
-	if full(int64(count), c.b.live.Load().MaxSubscriptions) || full(id.account.subscriptions.Load(), id.account.limits.Load().MaxSubscriptions) {
+	if full(int64(count), c.b.live.Load().MaxSubscriptions) || accountFull(id.account.subscriptions.Load(), id.account.limits.Load().MaxSubscriptions) {
 		return subscriptionTooMany
 	}
 	if count > 0 {
