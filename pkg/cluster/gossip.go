@@ -26,11 +26,11 @@ func (m *mesh) gossip(l *link) {
 	}
 }
 
-// hear handles the INFO of a server that a peer tells of: it is dialled unless that is needless.
+// hear handles the INFO of a server that a peer tells of: it is dialled unless that is needless, or the server is going down.
 // Source: docs/spec/route-protocol.md §2.8, docs/spec/choices.md 5.
 func (m *mesh) hear(l *link, i *info) {
 	addr := i.address()
-	if addr == "" || i.ServerID == m.self.id || m.peers[i.ServerID] != nil || i.old() != l.info.old() && !l.handover {
+	if addr == "" || i.LameDuck || i.ServerID == m.self.id || m.peers[i.ServerID] != nil || i.old() != l.info.old() && !l.handover {
 		return
 	}
 	if t := m.configuredFor(i, addr); t != nil {

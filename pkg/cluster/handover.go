@@ -65,12 +65,12 @@ func (m *mesh) retire(e retired) {
 	m.targets[key] = &target{key: key, host: e.host, port: e.port, token: e.token, retryAt: m.now}
 }
 
-// handOn tells the process that takes over, at the other end of l, of all peers. It dials them: the address at which this server sees it is
+// handOn tells the process that takes over, at the other end of l, of all peers that stay. It dials them: the address at which this server sees it is
 // no use to others. Source: docs/spec/route-protocol.md §3.13.
 func (m *mesh) handOn(l *link) {
 	for _, id := range m.peerIDs() {
 		other := m.peers[id]
-		if other == l || other.dropped {
+		if other == l || other.dropped || other.info.LameDuck {
 			continue
 		}
 		if line := other.info.forwarded(other.ip, 0); line != "" {

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -48,6 +49,163 @@ func TestHandover(t *testing.T) {
 		if missing := n.cluster.Snapshot().Missing; len(missing) > 0 {
 			t.Errorf("somebody is missing: %+v", missing)
 		}
+	}
+}
+
+// received returns i as it is when it has come from another server.
+func received(t *testing.T, i *info) *info {
+	t.Helper()
+	i, err := parseInfo(rawText(i))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i
+}
+
+// sent returns the lines that are sent on a link.
+func sent(all []action, to linkID) string {
+	lines := ""
+	for _, a := range of[send](all) {
+		if a.link == to {
+			lines += a.line
+		}
+	}
+	return lines
+}
+
+// lastSent returns the last of them.
+func lastSent(all []action, to linkID) string {
+	lines := strings.SplitAfter(sent(all, to), "\n")
+	return lines[max(0, len(lines)-2)]
+}
+
+// TestLameDuckBeforeTheHandoverLink: the process that takes over is told that the old one goes down, though the link between the two is made
+// after lame duck mode has begun, and so is any other server that comes late, unless it is of the first generation
+// (docs/spec/route-protocol.md §3.13).
+func TestLameDuckBeforeTheHandoverLink(t *testing.T) {
+	d := drive(t, Options{})
+	d.after(retired{"127.0.0.1", "6222", "token"}, ducked{})
+	all := d.after(dialled{dial: 1, link: 1, ip: "127.0.0.1"}, informed{1, infoOf("NEW", "10.0.0.1")})
+	if line := lastSent(all, 1); !strings.Contains(line, `"ldm":true`) {
+		t.Errorf("the process that takes over is sent %q last", line)
+	}
+	all = d.after(accepted{link: 2, ip: "10.0.0.8"}, informed{2, infoOf("Y", "10.0.0.8")})
+	if line := lastSent(all, 2); !strings.Contains(line, `"ldm":true`) {
+		t.Errorf("a server that comes late is sent %q last", line)
+	}
+	v1 := infoOf("V1", "10.0.0.7")
+	v1.Proto = 1
+	for _, a := range of[send](d.after(accepted{link: 3, ip: "10.0.0.7"}, informed{3, v1})) {
+		if strings.Contains(a.line, "ldm") {
+			t.Errorf("link %d is sent %q", a.link, a.line)
+		}
+	}
+}
+
+// TestPredecessorIsNotLookedFor: a predecessor that has said that it goes down is not looked for when it has ended. It was seen at an address
+// of this machine, where it does not listen any more.
+func TestPredecessorIsNotLookedFor(t *testing.T) {
+	d := drive(t, Options{})
+	down := infoOf("OLD", "")
+	down.IP = ""
+	again := *down
+	again.LameDuck = true
+	d.after(accepted{link: 1, ip: "127.0.0.1"}, greeted{link: 1, connect: &connect{Name: "OLD"}, handover: true}, informed{1, down}, informed{1, &again}, closed{1})
+	if dials := of[dial](d.pass(10 * time.Second)); len(dials) > 0 {
+		t.Errorf("dials %v", dials)
+	}
+	if missing := d.missing(); len(missing) > 0 {
+		t.Errorf("missing: %+v", missing)
+	}
+}
+
+// TestLameDucksAreNotHandedOn: servers that go down are no news to the process that takes over, and nobody dials one that others tell of.
+func TestLameDucksAreNotHandedOn(t *testing.T) {
+	d := drive(t, Options{})
+	down := infoOf("Y", "10.0.0.8")
+	down.LameDuck = true
+	down = received(t, down)
+	d.after(accepted{link: 1, ip: "10.0.0.8"}, informed{1, infoOf("Y", "10.0.0.8")}, informed{1, down})
+	d.after(accepted{link: 2, ip: "10.0.0.9"}, informed{2, received(t, infoOf("X", "10.0.0.9"))})
+	told := sent(d.after(retired{"127.0.0.1", "6222", "token"}, dialled{dial: 1, link: 3, ip: "127.0.0.1"}, informed{3, infoOf("NEW", "10.0.0.1")}), 3)
+	if strings.Contains(told, "10.0.0.8") || !strings.Contains(told, "10.0.0.9") {
+		t.Errorf("the process that takes over is sent %q", told)
+	}
+	d = drive(t, Options{})
+	d.after(accepted{link: 1, ip: "10.0.0.9"}, informed{1, infoOf("X", "10.0.0.9")}, informed{1, down})
+	if dials := of[dial](d.pass(5 * time.Second)); len(dials) > 0 {
+		t.Errorf("dials %v", dials)
+	}
+}
+
+// TestHandoverReplacesAnOrdinaryLink: the link of a hand-over takes the place of one that the two processes had before, whoever had dialled that
+// and whoever has the lower id; for the new one takes servers of the first generation from it only (docs/spec/route-protocol.md §3.13).
+func TestHandoverReplacesAnOrdinaryLink(t *testing.T) {
+	v1 := infoOf("V1", "10.0.0.7")
+	v1.Proto = 1
+	v1 = received(t, v1)
+	for _, id := range []string{"AB", "YZ"} { // lower and higher than ME
+		other := infoOf(id, "10.0.0.9")
+		other.TieBreak = true
+		for name, routes := range map[string][]*url.URL{"accepted": nil, "dialled": {{Host: "10.0.0.9:6222"}}} {
+			linked := func() (*driven, dialID) {
+				d := drive(t, Options{Routes: routes})
+				if routes == nil {
+					d.after(accepted{link: 1, ip: "10.0.0.9"}, informed{1, other})
+					return d, 1
+				}
+				d.after(tick{}, dialled{dial: 1, link: 1, ip: "10.0.0.9"}, informed{1, other})
+				return d, 2
+			}
+			replaced := func(d *driven, all []action) {
+				t.Helper()
+				if drops := of[drop](all); len(drops) != 1 || drops[0].link != 1 {
+					t.Errorf("%s, %s: drops %v", id, name, drops)
+				}
+				d.after(closed{1})
+				if l := d.peers[id]; l == nil || l.id != 2 || !l.handover {
+					t.Errorf("%s, %s: the link of the hand-over is not the route", id, name)
+				}
+			}
+			old, attempt := linked()
+			old.after(accepted{link: 3, ip: "10.0.0.7"}, informed{3, v1})
+			all := old.after(retired{"127.0.0.1", "6222", "token"}, dialled{dial: attempt, link: 2, ip: "127.0.0.1"}, informed{2, other})
+			replaced(old, all)
+			if lines := sent(all, 2); !strings.Contains(lines, `"natsd_handover":"token"`) || !strings.Contains(lines, "10.0.0.7") {
+				t.Errorf("%s, %s: the process that takes over is sent %q", id, name, lines)
+			}
+			old.after(accepted{link: 4, ip: "10.0.0.9"}) // a link that was made before and comes late
+			if drops := of[drop](old.after(informed{4, other})); len(drops) != 1 || drops[0].link != 4 {
+				t.Errorf("%s, %s: afterwards drops %v", id, name, drops)
+			}
+
+			fresh, _ := linked()
+			all = fresh.after(accepted{link: 2, ip: "127.0.0.1"}, greeted{link: 2, connect: &connect{Name: id}, handover: true}, informed{2, other})
+			replaced(fresh, all)
+			told := false
+			for _, a := range of[dial](fresh.after(informed{2, v1}, tick{})) {
+				told = told || a.addr == "10.0.0.7:6222"
+			}
+			if !told {
+				t.Errorf("%s, %s: the new process does not dial a server of the first generation that it is told of", id, name)
+			}
+		}
+	}
+}
+
+// TestTokenIsShownOnce: an address that has led to the process that takes over already shows a token which is of no use any more, so that the
+// link there does not take the place of another one.
+func TestTokenIsShownOnce(t *testing.T) {
+	d := drive(t, Options{})
+	fresh := infoOf("NEW", "10.0.0.1")
+	d.after(retired{"127.0.0.1", "6222", "token"}, dialled{dial: 1, link: 1, ip: "127.0.0.1"}, informed{1, fresh}, closed{1})
+	again := of[dial](d.pass(2 * time.Second))
+	if len(again) != 1 {
+		t.Fatalf("dials %v", again)
+	}
+	all := d.after(accepted{link: 2, ip: "10.0.0.1"}, informed{2, fresh}, dialled{dial: again[0].dial, link: 3, ip: "127.0.0.1"}, informed{3, fresh})
+	if drops := of[drop](all); len(drops) != 1 || drops[0].link != 3 {
+		t.Errorf("drops %v", drops)
 	}
 }
 

@@ -27,9 +27,6 @@ func (m *mesh) register(l *link, i *info) {
 		return
 	}
 	if other := m.peers[i.ServerID]; other != nil && !other.dropped && !m.settle(l, other, i) {
-		if l.handover && l.solicited {
-			m.handOn(other) // it has dialled this server already
-		}
 		return
 	}
 	if l.waiting {
@@ -37,6 +34,9 @@ func (m *mesh) register(l *link, i *info) {
 	}
 	m.say(levelDebug, l.id, "Registering remote route %q", i.ServerID)
 	l.info = i
+	if m.ducked && !i.old() {
+		m.do(send{l.id, m.infoFor(l)}) // sayAgain has passed it over, and in what it was sent before ldm could not stand
+	}
 	l.deadline = time.Time{}
 	l.nextPing = m.now.Add(m.options.PingInterval)
 	m.peers[i.ServerID] = l
@@ -57,18 +57,27 @@ func (m *mesh) register(l *link, i *info) {
 }
 
 // settle decides between l, which has shown that it leads to the server with the INFO i, and other, which does so already.
-// True means that l takes the place of other. Source: docs/spec/route-protocol.md §1 (7), §2.10, docs/adr/0010-duplicate-links.md.
+// True means that l takes the place of other. Source: docs/spec/route-protocol.md §1 (7), §2.10, §3.13, docs/adr/0010-duplicate-links.md.
 func (m *mesh) settle(l, other *link, i *info) bool {
-	if !l.waiting && i.TieBreak && l.solicited != other.solicited {
+	better := false
+	switch {
+	case l.handover != other.handover:
+		// Both servers know which one it is. It stays, unless it shows its token for a second time: that is refused.
+		better = l.handover && (l.target == nil || !l.target.reached)
+	case !l.waiting && i.TieBreak && l.solicited != other.solicited:
 		// Both servers have dialled, and both see both links: the one that the server with the lower id has dialled stays.
-		if mine := m.self.id < i.ServerID; mine == l.solicited {
-			m.inherit(l, other)
-			m.say(levelDebug, other.id, "Detected duplicate remote route %q", i.ServerID)
-			delete(m.peers, i.ServerID)
-			other.replaced = true
-			m.drop(other, "", "Duplicate Route")
-			return true
+		better = (m.self.id < i.ServerID) == l.solicited
+	}
+	if better {
+		if l.waiting {
+			m.introduce(l) // with the token of its own target, before it inherits another one
 		}
+		m.inherit(l, other)
+		m.say(levelDebug, other.id, "Detected duplicate remote route %q", i.ServerID)
+		delete(m.peers, i.ServerID)
+		other.replaced = true
+		m.drop(other, "", "Duplicate Route")
+		return true
 	}
 	if !l.waiting && !l.solicited {
 		m.probe(other) // the other server would not have dialled for nothing
