@@ -113,7 +113,7 @@ func New(o Options) (*Broker, error) {
 		b.name = b.id
 	}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
-	b.responsePrefix = []byte("_R_." + b.id[len(b.id)-responseToken:] + ".")
+	b.responsePrefix = []byte(anyResponse + b.id[len(b.id)-responseToken:] + ".")
 	if opts.Clustered {
 		b.announcer = &announcer{b: b}
 	}

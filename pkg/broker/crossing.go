@@ -14,6 +14,9 @@ import (
 // maxHops is the most accounts that a message gets to one after the other.
 const maxHops = 8
 
+// anyResponse begins the reply subjects that services of other accounts see, of any server. Then comes what tells the servers apart.
+const anyResponse = "_R_."
+
 // crossing is the memory of a worker for messages that go to other accounts, one for each hop.
 type crossing struct {
 	mapped []byte
@@ -65,7 +68,7 @@ func (w *worker) deliverAcross(c *conn, m message, from *account, hop int) bool 
 	if l == nil || hop == maxHops {
 		return taken
 	}
-	if hop == 0 { // what has crossed goes on as a request only: docs/spec/config.md B6
+	if hop == 0 && !m.crossedAbroad(c) { // what has crossed goes on as a request only: docs/spec/config.md B6
 		for _, s := range l.streams {
 			if s.name.Matches(text) {
 				memory := &w.cross().hops[hop]
@@ -83,6 +86,12 @@ func (w *worker) deliverAcross(c *conn, m message, from *account, hop int) bool 
 		}
 	}
 	return taken
+}
+
+// crossedAbroad reports whether m, of c, is seen to have come from another account on the server that sent it: as a request to a
+// service, whose answer is expected there. Of what needs no answer it cannot be seen: docs/spec/config.md B6.
+func (m message) crossedAbroad(c *conn) bool {
+	return c.route != nil && len(m.Reply) > len(anyResponse) && string(m.Reply[:len(anyResponse)]) == anyResponse
 }
 
 // deliverIn queues m under another subject and reply in an account, and in those that import from that. Other servers get it if

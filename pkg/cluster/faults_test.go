@@ -515,6 +515,40 @@ func TestStreamsOfOtherAccounts(t *testing.T) {
 	}
 }
 
+// TestRequestsAreNoStream: a request that another account has made gets to whoever serves it, and to no account that imports the subject as a
+// stream, on whatever server; what is published in the exporting account itself does (docs/spec/config.md B6).
+func TestRequestsAreNoStream(t *testing.T) {
+	options := broker.Options{Accounts: []broker.Account{
+		{Name: "B", Exports: []broker.Export{{Subject: "q", Service: true}, {Subject: "q"}}},
+		{Name: "C", Imports: []broker.Import{{Account: "B", Subject: "q", Service: true}}},
+		{Name: "D", Imports: []broker.Import{{Account: "B", Subject: "q", Local: "seen"}}},
+	}, Auth: &broker.Auth{Users: []broker.User{{Name: "b", Account: "B"}, {Name: "c", Account: "C"}, {Name: "d", Account: "D"}}}}
+	one := startNodeWith(t, options, nil)
+	two := startNodeWith(t, options, nil, one)
+	meshOf(t, one, two)
+	caller, owner, service := loginTo(t, one, "c"), loginTo(t, one, "b"), loginTo(t, two, "b")
+	here, there := loginTo(t, one, "d"), loginTo(t, two, "d")
+	caller.send("SUB in.* 1\r\nPING\r\n")
+	caller.expect("PONG")
+	service.send("SUB q 1\r\nPING\r\n")
+	service.expect("PONG")
+	for _, c := range []*client{here, there} {
+		c.send("SUB seen 1\r\nPING\r\n")
+		c.expect("PONG")
+	}
+	one.interested(3) // what two has: the service, who imports the stream, and answers
+	caller.send("PUB q in.1 3\r\nask\r\n")
+	words := strings.Fields(service.line("MSG q 1 _R_."))
+	service.expect("ask")
+	owner.send("PUB q in.2 3\r\nown\r\n")
+	service.expect("MSG q 1 in.2 3", "own")
+	for _, c := range []*client{here, there} {
+		c.expect("MSG seen 1 in.2 3", "own")
+	}
+	service.send("PUB " + words[3] + " 3\r\nans\r\n")
+	caller.expect("MSG in.1 1 3", "ans")
+}
+
 // loginTo returns a client of n that is a user without a password.
 func loginTo(t *testing.T, n *node, user string) *client {
 	t.Helper()
