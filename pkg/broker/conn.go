@@ -124,13 +124,26 @@ func (c *conn) closeAfterFlush(reason closeReason) {
 	if c.route == nil {
 		c.b.tell(c.leave)
 	}
-	go func() {
-		defer c.b.tasks.Done()
-		c.awaitDrain(c.writeDeadline())
-		closeWrite(c.net)
-		c.lingerBusy()
-		c.sever()
-	}()
+	go c.drain()
+}
+
+// closeWithBroker is closeAfterFlush for a broker that stops: all go, so c stays in its account until it cleans up. To take
+// out many on one subject one after the other takes longer than the context of Shutdown may have. Locks: none.
+func (c *conn) closeWithBroker() {
+	reason := reasonShutdown
+	if c.ending.CompareAndSwap(nil, &reason) {
+		c.b.tasks.Add(1)
+		go c.drain()
+	}
+}
+
+// drain closes the connection of c, which is ending, once everything queued is written. It is a goroutine that Broker.tasks counts.
+func (c *conn) drain() {
+	defer c.b.tasks.Done()
+	c.awaitDrain(c.writeDeadline())
+	closeWrite(c.net)
+	c.lingerBusy()
+	c.sever()
 }
 
 // closeAfterText sends -ERR with text and then closes c, from outside its serving goroutine.

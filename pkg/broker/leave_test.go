@@ -1,10 +1,13 @@
 package broker
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestLeavingIsLinear: a client that leaves with twice as many subscriptions on one subject takes twice the copying, and not four
@@ -61,4 +64,30 @@ func TestLeavingIsLinear(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestShutdownDoesNotWaitForLeaving: Shutdown returns when its context ends, however long it takes to get the clients out of their
+// accounts, which nobody needs then.
+func TestShutdownDoesNotWaitForLeaving(t *testing.T) {
+	b := launch(t, Options{})
+	p := joinQuiet(t, b)
+	c := p.serverSide(b)
+	c.subs.mu.Lock() // as whoever leaves has it
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- b.Shutdown(ctx) }()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("Shutdown: %v, want context.Canceled", err)
+		}
+		c.subs.mu.Unlock()
+	case <-time.After(patience):
+		t.Error("Shutdown waits though its context has ended")
+		c.subs.mu.Unlock()
+		<-ended
+	}
+	p.expectEnd()
+	awaitClosed(t, "the rest has ended", b.Done())
 }

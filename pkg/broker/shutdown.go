@@ -50,7 +50,7 @@ func (b *Broker) beginShutdown() {
 		_ = listener.Close() // it is gone for us, whatever this says
 	}
 	for _, c := range append(b.connections(), b.linkList()...) {
-		c.closeAfterFlush(reasonShutdown)
+		c.closeWithBroker()
 	}
 	go b.finish()
 }
