@@ -193,3 +193,33 @@ func TestRemoveAllIsLinear(t *testing.T) {
 		})
 	}
 }
+
+// TestOneLeavesCheaply: RemoveAll takes no more memory than Remove where one leaves a pattern with many: most clients have one subscription on a
+// subject that many have, and those that are matched meanwhile wait for the lock.
+func TestOneLeavesCheaply(t *testing.T) {
+	for _, c := range []struct{ pattern, queue string }{{"lit", ""}, {"lit", "q"}, {"wild.*", ""}, {"wild.*", "q"}} {
+		t.Run(c.pattern+" "+c.queue, func(t *testing.T) {
+			x := New[*member]()
+			members := make([]member, 1000)
+			for i := range members {
+				x.Insert([]byte(c.pattern), c.queue, &members[i])
+			}
+			v := &members[500]
+			allocs := func(remove func() bool) float64 {
+				return testing.AllocsPerRun(100, func() {
+					if !remove() {
+						t.Error("nobody was removed")
+					}
+					x.Insert([]byte(c.pattern), c.queue, v)
+				})
+			}
+			one := allocs(func() bool { return x.Remove(c.pattern, c.queue, v) })
+			all := allocs(func() bool {
+				return x.RemoveAll(1, func(int) (string, string, *member) { return c.pattern, c.queue, v }) == 1
+			})
+			if all != one {
+				t.Errorf("RemoveAll of one takes %v allocations, Remove %v", all, one)
+			}
+		})
+	}
+}

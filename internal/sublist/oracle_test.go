@@ -55,7 +55,7 @@ func (o *oracle) removeSome(t testing.TB, x *Index[*member], random *rand.Rand) 
 		}
 	}
 	at := func(i int) (string, string, *member) { return gone[i].pattern, gone[i].queue, gone[i].v }
-	if got := x.removeAll(len(gone), at, random.IntN(4)); got != want {
+	if got := x.removeAll(len(gone), at, random.IntN(4), random.IntN(3)); got != want {
 		t.Fatalf("RemoveAll(%v) = %d, want %d", gone, got, want)
 	}
 }

@@ -210,3 +210,27 @@ func BenchmarkInsertRemove(b *testing.B) {
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/10_000, "ns/insert")
 	})
 }
+
+// BenchmarkLeave measures a client that leaves a subject with many subscriptions, of which it has one or a few, and comes back.
+func BenchmarkLeave(b *testing.B) {
+	for _, n := range []int{1000, 100_000} {
+		for _, own := range []int{1, 2, 16} {
+			b.Run(fmt.Sprintf("subs=%d/own=%d", n, own), func(b *testing.B) {
+				x := New[*member]()
+				members := make([]member, n)
+				for i := range members {
+					x.Insert([]byte("lit"), "", &members[i])
+				}
+				at := func(i int) (string, string, *member) { return "lit", "", &members[(i+1)*(n/(own+1))] }
+				b.ReportAllocs()
+				for b.Loop() {
+					x.RemoveAll(own, at)
+					for i := range own {
+						_, _, v := at(i)
+						x.Insert([]byte("lit"), "", v)
+					}
+				}
+			})
+		}
+	}
+}
