@@ -145,9 +145,9 @@ func (w *worker) sayErr(c *conn, text string) {
 	}
 }
 
-// sayInfo queues an INFO for c. It is the one of this moment, and not of the beginning of the batch: what has changed since may
-// have been announced already, to c too.
-func (w *worker) sayInfo(c *conn, lameDuck bool) {
+// sayInfo queues an INFO for c and returns its version. It is the one of this moment, and not of the beginning of the batch: what
+// has changed since may have been announced already, to c too.
+func (w *worker) sayInfo(c *conn, lameDuck bool) (version uint32) {
 	w.seal()
 	now := w.b.live.Load()
 	segment := w.room(aside, now.info.size())
@@ -157,5 +157,14 @@ func (w *worker) sayInfo(c *conn, lameDuck bool) {
 	w.enqueue(c, nil, segment, from, tally{})
 	if w.live.traceOn {
 		c.traceOut(segment.mem[from:segment.used])
+	}
+	return now.infoVersion
+}
+
+// sayNews queues an INFO for c, which takes it at any time, and another one as long as there was a change meanwhile: that may have been
+// queued for c already, before this one. Only the first says that this is a lame duck. Spec: docs/spec/client-protocol.md §2.3.
+func (w *worker) sayNews(c *conn, lameDuck bool) {
+	for w.sayInfo(c, lameDuck) != w.b.live.Load().infoVersion {
+		lameDuck = false
 	}
 }

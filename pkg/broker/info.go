@@ -94,14 +94,14 @@ func (c *conn) firstPong(w *worker) {
 	c.greeting.Store(false)
 	due := c.infoAt.Load() != c.b.live.Load().infoVersion
 	if c.takesInfo.Load() && (due || c.headers.Load()) {
-		w.sayInfo(c, due && c.b.lameDuck.Load())
+		w.sayNews(c, due && c.b.lameDuck.Load())
 	}
 }
 
 // announce sends INFO to c if it understands that, unless its first PONG is still to come: then firstPong does it.
 func (c *conn) announce(w *worker, lameDuck bool) {
 	if c.takesInfo.Load() && !c.greeting.Load() {
-		w.sayInfo(c, lameDuck)
+		w.sayNews(c, lameDuck)
 	}
 }
 

@@ -3,6 +3,7 @@ package broker
 import (
 	"bytes"
 	"context"
+	"net"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -66,6 +67,60 @@ func TestInfoChangesDuringABatch(t *testing.T) {
 			c.expectInfo(`"connect_urls":`, `"127.0.0.1:1"`)
 			c.roundTrip()
 		})
+	}
+}
+
+// askingListener accepts connections that do something whenever they are asked for their address, as INFO does while it is put together.
+type askingListener struct {
+	net.Listener
+	asked func()
+}
+
+func (l *askingListener) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &askingConn{c, l.asked}, nil
+}
+
+type askingConn struct {
+	net.Conn
+	asked func()
+}
+
+func (c *askingConn) RemoteAddr() net.Addr {
+	c.asked()
+	return c.Conn.RemoteAddr()
+}
+
+// TestInfoChangesWhileItIsPutTogether: a change that is announced to a client while the INFO that follows its first PONG is put together, from
+// what was before, is what the client has heard last. Spec: docs/spec/client-protocol.md §2.3.
+func TestInfoChangesWhileItIsPutTogether(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running atomic.Pointer[Broker]
+	var changed atomic.Bool
+	b := launch(t, Options{Listener: &askingListener{inner, func() {
+		for _, c := range running.Load().connections() {
+			if c.takesInfo.Load() && !c.greeting.Load() && changed.CompareAndSwap(false, true) {
+				c.b.SetCluster("c", []string{"127.0.0.1:2"})
+			}
+		}
+	}}})
+	running.Store(b)
+	c := dialRaw(t, b)
+	c.send(`CONNECT {"verbose":false,"protocol":1,"headers":true}` + "\r\nPING\r\n")
+	c.expect("PONG")
+	c.send("PING\r\n")
+	last := ""
+	for line := c.line(); line != "PONG"; line = c.line() {
+		last = line
+	}
+	if !changed.Load() || !strings.Contains(last, `"127.0.0.1:2"]`) {
+		t.Errorf("changed: %v; the last INFO is %q", changed.Load(), last)
 	}
 }
 
