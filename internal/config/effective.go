@@ -15,7 +15,7 @@ func (c *Config) Effective(features Features) *confparse.Value {
 		if v == nil && s.Default != "" {
 			v = s.valueFromText(s.Default)
 		}
-		if v == nil || !features[s.Feature] || s.Path == httpHost || s.Path == tlsPath {
+		if v == nil || !features[s.Feature] || s.Path == httpHost || s.Path == tlsPath || c.isOff(s.Path) {
 			continue
 		}
 		if s.Secret {
@@ -29,6 +29,18 @@ func (c *Config) Effective(features Features) *confparse.Value {
 		}
 	}
 	return root
+}
+
+// isOff reports whether the option at a path belongs to a block of TLS that is not there: its defaults would switch it on.
+func (c *Config) isOff(path string) bool {
+	for block, off := range map[string]bool{
+		tlsPath: c.TLS == nil, monitorTLSPath: c.Monitor.TLS == nil, clusterTLSPath: c.Cluster == nil || c.Cluster.TLS == nil,
+	} {
+		if off && strings.HasPrefix(path, block+".") {
+			return true
+		}
+	}
+	return false
 }
 
 // plain returns v as the type it was converted to, without the way it was written.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/natsd/natsd/internal/testutil/certs"
 	"github.com/natsd/natsd/pkg/confparse"
 	"go.yaml.in/yaml/v3"
 )
@@ -42,6 +43,37 @@ func TestEffectiveHidesSecrets(t *testing.T) {
 			}
 			if !strings.Contains(shown, "alice") {
 				t.Errorf("%s: there is no alice in %s:\n%s", name, format, shown)
+			}
+		}
+	}
+}
+
+// TestEffectiveIsAFile: what is shown of a configuration is one, and means the same where it holds no secrets.
+func TestEffectiveIsAFile(t *testing.T) {
+	certificate, key := certs.NewAuthority(t).RSAServer().Write(t, t.TempDir(), "server")
+	pair := "{ cert_file: '" + certificate + "', key_file: '" + key + "'"
+	for name, file := range map[string]string{
+		"nothing":      "",
+		"cluster":      "cluster { name: c, listen: '127.0.0.1:6222' }, http: 8222",
+		"TLS":          "tls " + pair + ", timeout: 3, min_version: '1.3' }",
+		"cluster TLS":  "cluster { listen: '127.0.0.1:6222', tls " + pair + ", ca_file: '" + certificate + "' } }",
+		"monitor TLS":  "https: 8443, monitor { tls " + pair + " } }",
+		"accounts":     "accounts { A { exports: [{stream: s}], limits { max_connections: 0 } }, B { imports: [{stream: {account: A, subject: s}}] } }",
+		"server texts": "server_name: n, server_tags: [a, b], server_metadata { x: y }, max_payload: 2mb, ping_interval: 90",
+	} {
+		first := mustLoad(t, file, nil)
+		text := string(confparse.Print(first.Effective(Built())))
+		second := mustLoad(t, text, nil)
+		if again := string(confparse.Print(second.Effective(Built()))); again != text {
+			t.Errorf("%s: shown as\n%s, which is shown as\n%s", name, text, again)
+		}
+		for what, same := range map[string]bool{
+			"TLS": (first.TLS == nil) == (second.TLS == nil), "monitor TLS": (first.Monitor.TLS == nil) == (second.Monitor.TLS == nil),
+			"cluster":     (first.Cluster == nil) == (second.Cluster == nil),
+			"cluster TLS": first.Cluster == nil || second.Cluster != nil && (first.Cluster.TLS == nil) == (second.Cluster.TLS == nil),
+		} {
+			if !same {
+				t.Errorf("%s: %s is not the same after\n%s", name, what, text)
 			}
 		}
 	}
