@@ -72,7 +72,8 @@ func (b *Broker) recheckIdentity(c *conn, a *authority, before *identity, shown 
 		}
 		return nil
 	}
-	if id := a.users[before.name]; id != nil && before.name == shown.user && id.secret == before.secret && c.kindAllowed(id) && !a.mapped {
+	byPassword := len(shown.certificate) == 0 // otherwise it may be the certificate that has said who c is, and nobody has looked at the password
+	if id := a.users[before.name]; id != nil && byPassword && before.name == shown.user && id.secret == before.secret && c.kindAllowed(id) && !a.mapped {
 		return id // neither the name nor the password has changed
 	}
 	ctx, cancel := context.WithTimeout(b.ctx, max(a.timeout, DefaultAuthTimeout))

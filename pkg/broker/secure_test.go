@@ -277,6 +277,38 @@ func TestVerifyAndMap(t *testing.T) {
 	}
 }
 
+// TestReloadWithoutMapping: once certificates do not say any more who a client is, what it has shown in CONNECT does, and that was
+// not looked at before. Spec: docs/spec/config.md C3.
+func TestReloadWithoutMapping(t *testing.T) {
+	ca := certs.NewAuthority(t)
+	for name, stored := range map[string]string{"in clear text": "s3cret", "hashed": cheapHash(t, "s3cret")} {
+		for given, stays := range map[string]bool{"s3cret": true, "wrong": false, "": false} {
+			t.Run(name+" "+given, func(t *testing.T) {
+				o := secureOptions(ca, func(o *TLSOptions) { verifying(ca)(o); o.VerifyAndMap = true })
+				o.Auth = &Auth{Users: []User{{Name: "alice@example.com", Password: stored}}}
+				b := launch(t, o)
+				c, err := dialSecure(t, b, ca, ca.Client("c", func(c *x509.Certificate) { c.EmailAddresses = []string{"alice@example.com"} }))
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.send(connectLine("user", "alice@example.com", "pass", given))
+				c.expect("PONG")
+				unmapped := *o.TLS
+				unmapped.VerifyAndMap = false
+				o.TLS = &unmapped
+				reload(t, b, o)
+				if !stays {
+					c.expect("-ERR '" + errTextAuthorization + "'")
+					return
+				}
+				reload(t, b, o)
+				c.send("PING\r\n")
+				c.expect("PONG")
+			})
+		}
+	}
+}
+
 // serverSideOf returns the broker's side of c.
 func serverSideOf(t *testing.T, b *Broker, c *secureClient) *conn {
 	t.Helper()
