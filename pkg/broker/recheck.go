@@ -11,9 +11,28 @@ import (
 //
 // The new authority is stored before: a connection that shows its credentials meanwhile sees it itself.
 func (b *Broker) recheck(a *authority) {
+	b.closeUnpinned()
 	verdicts := make(map[credentialsKey]*identity)
 	for _, c := range b.connections() {
 		b.recheckConn(c, a, verdicts)
+	}
+}
+
+// closeUnpinned closes the clients with certificates that may not be used any more. Those that are in their handshake see to it
+// themselves, see establish. Source: docs/spec/config.md C3.
+func (b *Broker) closeUnpinned() {
+	l, closed := b.live.Load(), 0
+	if l.secure == nil || len(l.secure.PinnedKeys) == 0 {
+		return
+	}
+	for _, c := range b.connections() {
+		if !c.ended() && !l.secure.stillPinned(c) {
+			c.closeAfterFlush(reasonAccountChanged)
+			closed++
+		}
+	}
+	if closed > 0 {
+		l.Logger.Info().Msgf("Disconnect %d clients due to pinned certs reload", closed)
 	}
 }
 
@@ -27,8 +46,7 @@ type credentialsKey struct {
 // recheckConn makes c who it is under a.
 func (b *Broker) recheckConn(c *conn, a *authority, verdicts map[credentialsKey]*identity) {
 	before := c.identity.Load()
-	if s := b.live.Load().secure; s != nil && !s.stillPinned(c) {
-		c.closeAfterFlush(reasonAccountChanged)
+	if c.ended() {
 		return
 	}
 	if before == nil {

@@ -104,6 +104,9 @@ func (c *conn) establish(s *secureConn, settings *secureSettings) (infoSent bool
 	}
 	s.tls.Store(secure)
 	c.noteCertificate(secure.ConnectionState(), settings)
+	if now := c.b.live.Load().secure; now != nil && !now.stillPinned(c) {
+		return infoSent, errNotPinned // a reload came between, and could not see the key
+	}
 	return infoSent, s.SetDeadline(time.Time{})
 }
 

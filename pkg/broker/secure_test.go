@@ -328,6 +328,8 @@ func TestPinnedKeys(t *testing.T) {
 	pinned, other := ca.Client("a", nil), ca.Client("b", nil)
 	sum := func(c *certs.Certificate) string { return keySum(c.Leaf) }
 	o := secureOptions(ca, func(o *TLSOptions) { verifying(ca)(o); o.PinnedKeys = []string{sum(pinned)} })
+	log := &logRecord{}
+	o.Logger = log.logger(zerolog.InfoLevel)
 	b := launch(t, o)
 	c, err := dialSecure(t, b, ca, pinned)
 	if err != nil {
@@ -345,9 +347,38 @@ func TestPinnedKeys(t *testing.T) {
 	if _, err := io.ReadAll(c.input); errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("the connection stays after its key is not pinned any more")
 	}
+	if n := log.count("Disconnect 1 clients due to pinned certs reload"); n != 1 {
+		t.Errorf("%d lines about it in the log", n)
+	}
 	if _, err := dialSecure(t, b, ca, other); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestPinnedKeysDuringHandshake: a client that a reload of the pinned keys finds before its handshake, which goes on under the
+// settings it was accepted with, is not served with a key that is not pinned any more. Spec: docs/spec/config.md C3.
+func TestPinnedKeysDuringHandshake(t *testing.T) {
+	ca := certs.NewAuthority(t)
+	old, other := ca.Client("a", nil), ca.Client("b", nil)
+	o := secureOptions(ca, func(o *TLSOptions) { verifying(ca)(o); o.PinnedKeys = []string{keySum(old.Leaf), keySum(other.Leaf)} })
+	b := launch(t, o)
+	removed, stays := dialRaw(t, b), dialRaw(t, b)
+	next := *o.TLS
+	next.PinnedKeys = []string{keySum(other.Leaf)}
+	o.TLS = &next
+	reload(t, b, o)
+	if c, err := shakeHands(t, removed.TCPConn, "", ca, old); err == nil {
+		_, _ = io.WriteString(c, "PING\r\n")
+		if text, err := io.ReadAll(c.input); len(text) > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("the key that was removed is served: got %q and %v", text, err)
+		}
+	}
+	c, err := shakeHands(t, stays.TCPConn, "", ca, other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.send("PING\r\n")
+	c.expect("PONG")
 }
 
 // TestHandshakeFirst: the handshake before INFO, always, or for clients that begin it soon.
