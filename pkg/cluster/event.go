@@ -12,11 +12,12 @@ type dialID int
 type event interface{}
 
 type (
-	// accepted: a server has connected. locked: it must send CONNECT with the right credentials first. options are those that
-	// counted then; nil: those of now.
+	// accepted: a server has connected. locked: it must send CONNECT with the right credentials first. key is the SHA-256 of the public
+	// key in its certificate; empty: it has shown none. options are those that counted then; nil: those of now.
 	accepted struct {
 		link    linkID
 		ip      string
+		key     string
 		locked  bool
 		options *Options
 	}
@@ -26,11 +27,12 @@ type (
 		addrs  []string
 		err    string
 	}
-	// dialled: an attempt has led to a link. options are as in accepted.
+	// dialled: an attempt has led to a link. key and options are as in accepted.
 	dialled struct {
 		dial    dialID
 		link    linkID
 		ip      string
+		key     string
 		options *Options
 	}
 	// undialled: an attempt has led to nothing.

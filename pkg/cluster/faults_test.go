@@ -439,6 +439,37 @@ func TestTLS(t *testing.T) {
 	refused(startNode(t, nil, a))
 }
 
+// key returns the SHA-256 of the public key of n.
+func (n *node) key() string { return keySum(n.options.TLS.Config.Certificates[0].Leaf) }
+
+// TestPinnedKeysAreReloaded: a server whose key a reload removes from the pinned ones is cut, whoever had dialled, and does not come
+// back; those with other keys stay (docs/spec/config.md C3).
+func TestPinnedKeysAreReloaded(t *testing.T) {
+	ca := certs.NewAuthority(t)
+	a := secureNode(t, ca, nil)
+	goes, stays := secureNode(t, ca, nil, a), secureNode(t, ca, nil, a)
+	meshOf(t, a, goes, stays)
+	o := a.cluster.Options()
+	secure := *o.TLS
+	secure.PinnedKeys = []string{stays.key(), strings.Repeat("0", 64)}
+	var log lines
+	o.TLS, o.Logger = &secure, zerolog.New(&log)
+	if err := a.cluster.Reload(o); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "one route", func() bool {
+		routes := a.cluster.Snapshot().Routes
+		return len(routes) == 1 && routes[0].RemoteID == stays.broker.ID()
+	})
+	eventually(t, "an attempt that fails", func() bool {
+		m := goes.cluster.Snapshot().Missing
+		return len(m) == 1 && m[0].Attempts > 0
+	})
+	if n := log.count("Disconnect 1 routes due to pinned certs reload"); n != 1 {
+		t.Errorf("%d lines about it in the log", n)
+	}
+}
+
 // TestAccountsAcrossServers: streams and services that accounts share work when the accounts' clients are on different servers.
 func TestAccountsAcrossServers(t *testing.T) {
 	options := broker.Options{Accounts: []broker.Account{

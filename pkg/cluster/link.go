@@ -10,6 +10,7 @@ import (
 type link struct {
 	id    linkID
 	ip    string // of the other end
+	key   string // likewise, see accepted
 	begun time.Time
 
 	target    *target // that led to it; nil: the other server has dialled

@@ -104,7 +104,7 @@ func (m *mesh) say(l level, id linkID, format string, args ...any) {
 // accept handles a server that has connected. Its INFO may depend on ours, so ours comes at once.
 // Source: docs/spec/route-protocol.md §1 (5).
 func (m *mesh) accept(e accepted) {
-	l := &link{id: e.link, ip: e.ip, begun: m.now, deadline: m.now.Add(registerTime)}
+	l := &link{id: e.link, ip: e.ip, key: e.key, begun: m.now, deadline: m.now.Add(registerTime)}
 	if e.locked {
 		l.locked, l.deadline = true, m.now.Add(m.options.AuthTimeout)
 	}
@@ -122,7 +122,7 @@ func (m *mesh) accept(e accepted) {
 func (m *mesh) connected(e dialled) {
 	t := m.dials[e.dial]
 	delete(m.dials, e.dial)
-	l := &link{id: e.link, ip: e.ip, begun: m.now, deadline: m.now.Add(helloWait), target: t, solicited: true, waiting: true}
+	l := &link{id: e.link, ip: e.ip, key: e.key, begun: m.now, deadline: m.now.Add(helloWait), target: t, solicited: true, waiting: true}
 	m.links[e.link] = l
 	m.say(levelInfo, l.id, "Route connection created")
 	if t == nil || t.gone {
@@ -278,8 +278,16 @@ func (m *mesh) configure(o *Options) {
 	if o.Name != before.Name {
 		m.name = clusterName{text: o.Name, fixed: o.Name != ""}
 	}
+	unpinned := 0
 	for _, id := range m.linkIDs() {
-		m.revise(m.links[id], before)
+		l := m.links[id]
+		if !l.dropped && !o.TLS.pins(l.key) {
+			unpinned++
+		}
+		m.revise(l, before)
+	}
+	if unpinned > 0 {
+		m.say(levelInfo, 0, "Disconnect %d routes due to pinned certs reload", unpinned)
 	}
 	if o.revokes(before) {
 		m.mistrust()
@@ -292,7 +300,7 @@ func (m *mesh) configure(o *Options) {
 // of now. Source: docs/spec/config.md C3.
 func (m *mesh) revise(l *link, before *Options) {
 	switch o := m.options; {
-	case o.revokes(before) && !l.solicited:
+	case o.revokes(before) && !l.solicited, !o.TLS.pins(l.key):
 		m.banish(l, "Credentials Revoked")
 	case o.Name != before.Name:
 		m.drop(l, "", "Cluster Name Conflict") // it comes back if it agrees

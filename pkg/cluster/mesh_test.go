@@ -3,6 +3,7 @@ package cluster
 import (
 	"maps"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -228,6 +229,41 @@ func TestReloadOfPermissions(t *testing.T) {
 	d.after(accepted{link: 6, options: d.options})
 	if drops := of[drop](d.after(d.reload(deny))); len(drops) != 0 {
 		t.Errorf("the same permissions drop %v", drops)
+	}
+}
+
+// TestReloadOfPinnedKeys: links to servers whose key is not one of the pinned ones any more end, those that are being made too, and
+// such a server is looked for no more unless the configuration has it (docs/spec/config.md C3).
+func TestReloadOfPinnedKeys(t *testing.T) {
+	pin := func(keys ...string) func(*Options) {
+		return func(o *Options) { o.TLS = &TLSOptions{PinnedKeys: keys} }
+	}
+	d := drive(t, Options{TLS: &TLSOptions{}, Routes: []*url.URL{{Host: "10.0.0.9:6222"}}})
+	before := d.options
+	d.after(tick{}, dialled{dial: 1, link: 1, ip: "10.0.0.9", key: "old"}, informed{1, infoOf("X", "10.0.0.9")})
+	d.after(accepted{link: 2, ip: "10.0.0.8", key: "old"}, informed{2, infoOf("Y", "10.0.0.8")})
+	d.after(accepted{link: 3, ip: "10.0.0.7", key: "new"}, informed{3, infoOf("Z", "10.0.0.7")}, accepted{link: 4, key: "old"}, accepted{link: 5})
+	if drops := of[drop](d.after(d.reload(pin("new", "old")))); len(drops) != 0 {
+		t.Errorf("keys that are pinned are dropped: %v", drops)
+	}
+	all := d.after(d.reload(pin("new")))
+	all = append(all, d.after(accepted{link: 6, key: "old", options: before}, accepted{link: 7, key: "new", options: before})...)
+	dropped := map[linkID]bool{}
+	for _, a := range of[drop](all) {
+		dropped[a.link] = a.reason == "Credentials Revoked"
+	}
+	if want := map[linkID]bool{1: true, 2: true, 4: true, 6: true}; !maps.Equal(dropped, want) {
+		t.Errorf("dropped: %v", dropped)
+	}
+	if lines := of[say](all); !slices.ContainsFunc(lines, func(s say) bool { return s.text == "Disconnect 3 routes due to pinned certs reload" }) {
+		t.Errorf("log: %v", lines)
+	}
+	d.after(closed{1}, closed{2}, closed{4}, closed{6})
+	if dials := of[dial](d.pass(5 * time.Second)); len(dials) != 1 || dials[0].addr != "10.0.0.9:6222" {
+		t.Errorf("dials %v", dials)
+	}
+	if drops := of[drop](d.after(d.reload(func(o *Options) { o.TLS = nil }))); len(drops) != 0 {
+		t.Errorf("without TLS %v", drops)
 	}
 }
 

@@ -86,7 +86,7 @@ func (c *Cluster) welcome(nc net.Conn) bool {
 		_ = nc.Close() // the server stops
 		return false
 	}
-	c.tell(accepted{link: linkID(l.ID()), ip: ip, locked: o.asksForPassword(), options: o})
+	c.tell(accepted{link: linkID(l.ID()), ip: ip, key: keyOf(nc), locked: o.asksForPassword(), options: o})
 	l.Serve()
 	return true
 }
@@ -160,7 +160,7 @@ func (c *Cluster) dial(a dial) {
 		fail(err)
 		return
 	}
-	c.tell(dialled{dial: a.dial, link: linkID(l.ID()), ip: ip, options: o})
+	c.tell(dialled{dial: a.dial, link: linkID(l.ID()), ip: ip, key: keyOf(nc), options: o})
 	l.Serve()
 }
 
@@ -195,7 +195,7 @@ func (c *Cluster) secure(nc net.Conn, o *Options, host string, dialled bool) (ne
 		_ = nc.Close() // the error is what counts
 		return nil, err
 	}
-	if !o.TLS.pinned(secured.ConnectionState()) {
+	if !o.TLS.pins(keyOf(secured)) {
 		_ = nc.Close() // as above
 		return nil, errNotPinned
 	}
@@ -226,13 +226,24 @@ func takeAnyName(config *tls.Config) {
 
 var errNotPinned = errors.New("the certificate is not one of the pinned ones")
 
-// pinned reports whether the other end has one of the keys that it may have.
-func (t *TLSOptions) pinned(s tls.ConnectionState) bool {
-	if len(t.PinnedKeys) == 0 {
-		return true
+// pins reports whether the other end may have this key. Whoever has shown none was let in without TLS, and stays.
+func (t *TLSOptions) pins(key string) bool {
+	return t == nil || len(t.PinnedKeys) == 0 || key == "" || slices.Contains(t.PinnedKeys, key)
+}
+
+// keyOf returns the SHA-256 of the public key of the other end of nc, hexadecimal; "" without TLS.
+func keyOf(nc net.Conn) string {
+	secured, ok := nc.(*tls.Conn)
+	if !ok {
+		return ""
 	}
-	sum := sha256.Sum256(s.PeerCertificates[0].RawSubjectPublicKeyInfo)
-	return slices.Contains(t.PinnedKeys, hex.EncodeToString(sum[:]))
+	return keySum(secured.ConnectionState().PeerCertificates[0]) // there is one: both ends verify each other
+}
+
+// keySum returns the SHA-256 of the public key of a certificate, hexadecimal.
+func keySum(certificate *x509.Certificate) string {
+	sum := sha256.Sum256(certificate.RawSubjectPublicKeyInfo)
+	return hex.EncodeToString(sum[:])
 }
 
 // attach makes nc a link of the broker. A guest was accepted, and has a place in c.guests.
