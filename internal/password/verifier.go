@@ -28,7 +28,7 @@ var ErrBusy = errors.New("too many passwords wait to be checked")
 // Verifier compares passwords with bcrypt hashes. It is for any number of goroutines, and has goroutines of its own only
 // while something waits.
 type Verifier struct {
-	workers int      // set by NewVerifier, never written again, like key
+	workers int      // set by NewVerifierWith, never written again, like key and compare
 	key     [32]byte // of the digests
 	compare func(hash, given []byte, yield func()) error
 
@@ -44,7 +44,11 @@ type Verifier struct {
 type digest [sha256.Size]byte
 
 // NewVerifier returns a Verifier that makes up to workers comparisons at a time.
-func NewVerifier(workers int) *Verifier {
+func NewVerifier(workers int) *Verifier { return NewVerifierWith(workers, compare) }
+
+// NewVerifierWith is NewVerifier with another way to compare, which returns nil if given is the password behind hash and calls yield
+// now and then. It is for tests that decide when a comparison ends.
+func NewVerifierWith(workers int, compare func(hash, given []byte, yield func()) error) *Verifier {
 	v := &Verifier{workers: max(1, workers), compare: compare}
 	_, _ = rand.Read(v.key[:]) // it never fails, as documented
 	v.mu.right = make(map[digest]struct{})

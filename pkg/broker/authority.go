@@ -188,23 +188,11 @@ func (a *authority) check(ctx context.Context, v *password.Verifier, from string
 
 // identify is check without the way of connecting.
 func (a *authority) identify(ctx context.Context, v *password.Verifier, from string, c *credentials, beforeWait func()) (*identity, error) {
-	var known *identity
-	given := c.password
-	switch {
-	case c.nkey != "" && len(a.keys) > 0:
-		return a.identifyKey(c)
-	case a.mapped && a.listed:
-		return a.identifyCertificate(c)
-	case a.listed && c.none() && a.anonymous != nil:
-		return a.anonymous, nil
-	case a.listed:
-		known = a.users[c.user]
-	case a.user == "":
-		known, given = a.single, c.token
-	case password.Equal(a.user, c.user):
-		known = a.single
+	known, given, proved := a.claimed(c)
+	right, err := proved && known != nil, error(nil)
+	if !proved {
+		right, err = a.isRight(ctx, v, from, c.user, known, given, beforeWait)
 	}
-	right, err := a.isRight(ctx, v, from, c.user, known, given, beforeWait)
 	switch {
 	case err != nil:
 		return nil, err
@@ -212,6 +200,26 @@ func (a *authority) identify(ctx context.Context, v *password.Verifier, from str
 		return nil, errUnauthorized
 	}
 	return known, nil
+}
+
+// claimed returns who c says that it is, nil for nobody, and whether that is proved. If not, it is so only if given is the password
+// or token of who it is.
+func (a *authority) claimed(c *credentials) (known *identity, given string, proved bool) {
+	switch {
+	case c.nkey != "" && len(a.keys) > 0:
+		return a.identifyKey(c), "", true
+	case a.mapped && a.listed:
+		return a.identifyCertificate(c), "", true
+	case a.listed && c.none() && a.anonymous != nil:
+		return a.anonymous, "", true
+	case a.listed:
+		return a.users[c.user], c.password, false
+	case a.user == "":
+		return a.single, c.token, false
+	case password.Equal(a.user, c.user):
+		return a.single, c.password, false
+	}
+	return nil, c.password, false
 }
 
 // isRight compares a password or token with that of an identity, nil if there is no such user.
@@ -235,18 +243,17 @@ func (a *authority) isRight(ctx context.Context, v *password.Verifier, from, use
 	return right && known != nil, err
 }
 
-// identifyKey checks a signature of the nonce.
-func (a *authority) identifyKey(c *credentials) (*identity, error) {
-	id := a.keys[c.nkey]
+// identifyKey returns whose key has signed the nonce, nil if nobody's has.
+func (a *authority) identifyKey(c *credentials) *identity {
 	key, err := nkeys.FromPublicKey(c.nkey)
 	if err != nil {
-		return nil, errUnauthorized
+		return nil
 	}
 	signature, err := decodeSignature(c.signature)
-	if err != nil || c.nonce == "" || key.Verify([]byte(c.nonce), signature) != nil || id == nil {
-		return nil, errUnauthorized
+	if err != nil || c.nonce == "" || key.Verify([]byte(c.nonce), signature) != nil {
+		return nil
 	}
-	return id, nil
+	return a.keys[c.nkey]
 }
 
 // decodeSignature decodes base64 of either alphabet, with or without padding (docs/spec/client-protocol.md §3).
@@ -260,14 +267,14 @@ func decodeSignature(text string) ([]byte, error) {
 	return signature, nil
 }
 
-// identifyCertificate returns the first user that the certificate names.
-func (a *authority) identifyCertificate(c *credentials) (*identity, error) {
+// identifyCertificate returns the first user that the certificate names, nil if it names none.
+func (a *authority) identifyCertificate(c *credentials) *identity {
 	for _, name := range c.certificate {
 		if id := a.users[name]; id != nil {
-			return id, nil
+			return id
 		}
 	}
-	return nil, errUnauthorized
+	return nil
 }
 
 // nonceSize is the number of random bytes in a nonce (docs/spec/client-protocol.md §2.2).

@@ -30,8 +30,9 @@ type Broker struct {
 	begun     time.Time
 	name      string
 	wheel     *wheel
-	passwords *password.Verifier
-	ctx       context.Context // ends when Shutdown begins; for those who wait for a password to be checked
+	passwords *password.Verifier // of who logs in
+	rechecks  *password.Verifier // of who has, after a reload: another one, so that nobody who knocks delays what takes rights away
+	ctx       context.Context    // ends when Shutdown begins; for those who wait for a password to be checked
 	cancel    context.CancelFunc
 	ready     chan struct{}
 	accepted  chan struct{} // closed when nobody is accepted any more; only if the broker listens
@@ -102,6 +103,7 @@ func New(o Options) (*Broker, error) {
 		name:      opts.ServerName,
 		wheel:     newWheel(opts.PingInterval),
 		passwords: password.NewVerifier(passwordWorkers()),
+		rechecks:  password.NewVerifier(passwordWorkers()),
 		crowdedAt: min(defaultCrowdedAt, opts.MaxPending/2),
 		ready:     make(chan struct{}),
 		accepted:  make(chan struct{}),

@@ -27,6 +27,7 @@
 //	conn.writeBacklog one per connection whose socket is full (flush.go); ends when the queue is empty or it closes
 //	poller.run        one per broker on Linux (park_linux.go): wakes parked connections
 //	wheel.turn        one per broker (wheel.go): PINGs, and the coarse clock
+//	recheck.compare   a few after a reload (recheck.go); end with the last comparison, or with the next reload
 //	conn.drain        one per connection that is being closed in an orderly way (conn.go)
 //	finish            one per broker that stops (shutdown.go)
 //

@@ -16,6 +16,7 @@ type login struct {
 	key         string      // SHA-256 of the public key in it
 	timer       *time.Timer // cuts a client that shows nothing in time; nil: it has
 	shown       credentials // in the last CONNECT that was accepted; a reload checks them again. Guarded by subs.mu.
+	awaits      *comparison // whether they count after a reload is known only then; nil: they do. Guarded by subs.mu.
 }
 
 // loginOf returns the login of c, a new one if there is none. Before c is served, or with subs.mu.
@@ -40,7 +41,7 @@ func (c *conn) prepareLogin() {
 	}
 	c.become(nil, a.anonymous, nil) // it has no subscriptions
 	if now := c.b.live.Load().authority; now != a {
-		c.b.recheckConn(c, now, make(map[credentialsKey]*identity)) // a reload came between, and did not see c
+		newRecheck(c.b, now).look(c) // a reload came between, and did not see c
 	}
 }
 
@@ -193,6 +194,27 @@ func (c *conn) admitAs(id *identity, shown *credentials) bool {
 func (c *conn) become(w *worker, id *identity, shown *credentials) (dropped []*subscription, admitted bool) {
 	c.subs.mu.Lock()
 	defer c.subs.mu.Unlock()
+	return c.becomeLocked(w, id, shown)
+}
+
+// becomeAgain is become for a connection that was somebody when a reload looked at it, and that may stay so only if awaits, unless that is
+// nil, finds its password right. It does nothing if c is somebody else by now: whoever made it so looks at the authority afterwards.
+// Locks: as become.
+func (c *conn) becomeAgain(w *worker, before, id *identity, awaits *comparison) (dropped []*subscription) {
+	c.subs.mu.Lock()
+	defer c.subs.mu.Unlock()
+	if c.identity.Load() != before {
+		return nil
+	}
+	if l := c.login.Load(); l != nil { // else it has shown nothing
+		l.awaits = awaits
+	}
+	dropped, _ = c.becomeLocked(w, id, nil)
+	return dropped
+}
+
+// becomeLocked is become with the lock held. Locks: needs c.subs.mu, takes c.out.mu and the indexes' below it.
+func (c *conn) becomeLocked(w *worker, id *identity, shown *credentials) (dropped []*subscription, admitted bool) {
 	before := c.identity.Load()
 	if c.left {
 		return nil, true // it has gone
@@ -208,7 +230,8 @@ func (c *conn) become(w *worker, id *identity, shown *credentials) (dropped []*s
 		}
 	}
 	if shown != nil && (!shown.none() || c.login.Load() != nil) {
-		c.loginOf().shown = *shown
+		l := c.loginOf()
+		l.shown, l.awaits = *shown, nil
 	}
 	watched := id.rules.Responses() != nil
 	var kept []*subscription

@@ -1,21 +1,40 @@
 package broker
 
-import (
-	"context"
-	"errors"
-)
+import "github.com/natsd/natsd/internal/password"
 
-// recheck makes every connection who it is under a new authority. Clients whose credentials do not count any more are
-// closed with an error, those whose account changed without one, and the others are under their new permissions at once.
+// recheck is a look at connections under a new authority, which makes each who it is now. Clients whose credentials do not count any
+// more are closed with an error, those whose account changed without one, and the others are under their new permissions at once. Where
+// only a comparison with a bcrypt hash can tell, the client is under the new permissions until that has been made, see compare.
 // Source: docs/spec/config.md C3.
 //
 // The new authority is stored before: a connection that shows its credentials meanwhile sees it itself.
+type recheck struct {
+	b       *Broker
+	a       *authority
+	waiting map[hashed]*comparison
+}
+
+// hashed is a stored hash, and the password or token that a client has shown.
+type hashed struct{ hash, given string }
+
+// comparison is one that clients wait for. It is not changed any more once compare has begun.
+type comparison struct {
+	hashed
+	conns []*conn
+}
+
+func newRecheck(b *Broker, a *authority) *recheck {
+	return &recheck{b: b, a: a, waiting: make(map[hashed]*comparison)}
+}
+
+// recheck looks at all clients. It does not wait for comparisons.
 func (b *Broker) recheck(a *authority) {
 	b.closeUnpinned()
-	verdicts := make(map[credentialsKey]*identity)
+	r := newRecheck(b, a)
 	for _, c := range b.connections() {
-		b.recheckConn(c, a, verdicts)
+		r.look(c)
 	}
+	r.compare()
 }
 
 // closeUnpinned closes the clients with certificates that may not be used any more. Those that are in their handshake see to it
@@ -36,72 +55,156 @@ func (b *Broker) closeUnpinned() {
 	}
 }
 
-// credentialsKey is what one verdict is good for.
-type credentialsKey struct {
-	before *identity
-	shown  [3]string // user, password, token
-	kind   ConnectionType
-}
-
-// recheckConn makes c who it is under a.
-func (b *Broker) recheckConn(c *conn, a *authority, verdicts map[credentialsKey]*identity) {
+// look makes c who it is under r.a.
+func (r *recheck) look(c *conn) {
 	before := c.identity.Load()
-	if c.ended() {
+	switch {
+	case c.ended():
 		return
-	}
-	if before == nil {
-		if id := a.anonymous; id != nil && !a.required {
+	case before == nil:
+		if id := r.a.anonymous; id != nil && !r.a.required {
 			c.become(nil, id, nil) // it need not show anything any more, and has no subscriptions
 		}
 		return
 	}
-	c.subs.mu.Lock()
-	shown := credentials{}
-	if l := c.login.Load(); l != nil {
-		shown = l.shown
-	}
-	c.subs.mu.Unlock()
-	key := credentialsKey{before, [3]string{shown.user, shown.password, shown.token}, c.kind()}
-	id, known := verdicts[key]
-	if !known || len(shown.certificate) > 0 {
-		id = b.recheckIdentity(c, a, before, &shown)
-		verdicts[key] = id
-	}
+	id, open := r.identify(c, before)
 	switch {
 	case id == nil:
-		c.errorf("Authorization Error")
-		c.closeAfterText(errTextAuthorization, reasonAuthorization)
-	case id.account != before.account:
+		c.expel()
+	case id.account != before.account, open != nil && before.name != id.name && before.rules != nil:
+		// It moves, or nobody knows yet whether it may become somebody who has other rights.
 		c.closeAfterFlush(reasonAccountChanged)
 	default:
-		b.tell(func(w *worker) {
-			dropped, _ := c.become(w, id, nil)
-			c.tellDropped(w, id, dropped)
-		})
+		awaits := r.await(c, open)
+		r.b.tell(func(w *worker) { c.tellDropped(w, id, c.becomeAgain(w, before, id, awaits)) })
 	}
 }
 
-// recheckIdentity returns who c, which was before, is under a; nil if nobody.
-func (b *Broker) recheckIdentity(c *conn, a *authority, before *identity, shown *credentials) *identity {
-	if shown.signature != "" && before.name == shown.nkey {
-		// The signature was right; what counts is whether the key still does.
-		if id := a.keys[shown.nkey]; id != nil && c.kindAllowed(id) {
-			return id
+// identify returns who c, which was before, is under r.a, nil for nobody. What it returns besides, unless that is nil, has to be
+// compared first.
+func (r *recheck) identify(c *conn, before *identity) (*identity, *hashed) {
+	shown, proved := c.lastShown()
+	id, given, certain := r.a.recall(before, &shown, proved)
+	switch {
+	case id == nil || !c.kindAllowed(id):
+		return nil, nil
+	case certain:
+		return id, nil
+	case !password.IsHash(id.secret):
+		if !password.Equal(id.secret, given) {
+			return nil, nil
 		}
+		return id, nil
+	case shown.none():
+		return nil, nil // for that nothing has to be compared
+	case r.b.passwords.Remembers(id.secret, given) || r.b.rechecks.Remembers(id.secret, given):
+		return id, nil
+	}
+	return id, &hashed{id.secret, given}
+}
+
+// recall is claimed for a client that was before, with the credentials that made it so if proved is true. What has not changed is not
+// checked again.
+func (a *authority) recall(before *identity, shown *credentials, proved bool) (id *identity, given string, certain bool) {
+	if !a.required {
+		return a.anonymous, "", true
+	}
+	if id := a.keys[shown.nkey]; id != nil && shown.signature != "" && before.secret == shown.nkey {
+		return id, "", true // the signature was right; what counts is whether the key still does
+	}
+	byPassword := proved && len(shown.certificate) == 0 // otherwise it may be the certificate that has said who it is, and nobody has looked at the password
+	if id := a.users[before.name]; id != nil && byPassword && before.name == shown.user && id.secret == before.secret && !a.mapped {
+		return id, "", true // neither the name nor the password has changed
+	}
+	return a.claimed(shown)
+}
+
+// lastShown returns what c has shown in its last CONNECT, and whether that is known to be right. Locks: takes c.subs.mu.
+func (c *conn) lastShown() (shown credentials, proved bool) {
+	c.subs.mu.Lock()
+	defer c.subs.mu.Unlock()
+	l := c.login.Load()
+	if l == nil {
+		return credentials{}, true
+	}
+	return l.shown, l.awaits == nil
+}
+
+// expel closes c, whose credentials do not count any more.
+func (c *conn) expel() {
+	c.errorf("Authorization Error")
+	c.closeAfterText(errTextAuthorization, reasonAuthorization)
+}
+
+// await makes c one of those that wait for a comparison, nil for none.
+func (r *recheck) await(c *conn, open *hashed) *comparison {
+	if open == nil {
 		return nil
 	}
-	byPassword := len(shown.certificate) == 0 // otherwise it may be the certificate that has said who c is, and nobody has looked at the password
-	if id := a.users[before.name]; id != nil && byPassword && before.name == shown.user && id.secret == before.secret && c.kindAllowed(id) && !a.mapped {
-		return id // neither the name nor the password has changed
+	p := r.waiting[*open]
+	if p == nil {
+		p = &comparison{hashed: *open}
+		r.waiting[*open] = p
 	}
-	ctx, cancel := context.WithTimeout(b.ctx, max(a.timeout, DefaultAuthTimeout))
-	defer cancel()
-	id, err := a.check(ctx, b.passwords, "", c.kind(), shown, func() {})
-	if errors.Is(err, context.DeadlineExceeded) {
-		c.errorf("the password could not be checked again in time")
+	p.conns = append(p.conns, c)
+	return p
+}
+
+// compare makes the comparisons that clients wait for, on goroutines that end with the last one, or with the next reload, which looks at
+// these clients again. Nobody waits for them but Shutdown: a hash takes a tenth of a second.
+func (r *recheck) compare() {
+	open := make(chan *comparison, len(r.waiting))
+	for _, p := range r.waiting {
+		open <- p
 	}
+	close(open)
+	workers := min(len(r.waiting), passwordWorkers())
+	r.b.mu.Lock()
+	defer r.b.mu.Unlock()
+	if r.b.mu.state == stopping {
+		return // all of them close
+	}
+	r.b.tasks.Add(workers)
+	for range workers {
+		go func() {
+			defer r.b.tasks.Done()
+			for p := range open {
+				if !r.counts() || !r.decide(p) {
+					return
+				}
+			}
+		}()
+	}
+}
+
+// counts reports whether there was no reload since.
+func (r *recheck) counts() bool { return r.b.live.Load().authority == r.a }
+
+// decide compares a password and expels those who wait for that if it is wrong. False means that the broker stops.
+func (r *recheck) decide(p *comparison) bool {
+	right, err := r.b.rechecks.Verify(r.b.ctx, "", p.hash, p.given)
 	if err != nil {
-		return nil
+		return false
 	}
-	return id
+	for _, c := range p.conns {
+		if c.settle(p, right) && !right && r.counts() {
+			c.expel()
+		}
+	}
+	return true
+}
+
+// settle ends the waiting of c for a comparison that has found its password right, and reports whether c has waited for it until now: it
+// may have shown other credentials, or a reload may have found that others are to be compared. Locks: takes c.subs.mu.
+func (c *conn) settle(p *comparison, right bool) bool {
+	c.subs.mu.Lock()
+	defer c.subs.mu.Unlock()
+	l := c.login.Load()
+	if l == nil || l.awaits != p {
+		return false
+	}
+	if right {
+		l.awaits = nil
+	}
+	return true
 }

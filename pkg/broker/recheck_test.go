@@ -1,10 +1,17 @@
 package broker
 
 import (
+	"crypto/x509"
 	"io"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/natsd/natsd/internal/password"
+	"github.com/natsd/natsd/internal/testutil/certs"
+	"golang.org/x/crypto/bcrypt"
 )
 
 // TestReloadCredentials: every client is checked again with what it showed. Spec: docs/spec/config.md C3.
@@ -49,6 +56,226 @@ func TestReloadCredentials(t *testing.T) {
 			c.send("PUB a 0\r\n\r\n")
 			c.expect("MSG a 1 0", "")
 		})
+	}
+}
+
+// heldComparisons is how a reload compares passwords with hashes in a test that decides when.
+type heldComparisons struct {
+	begun atomic.Int64
+	gate  chan struct{} // one gets through for each that is sent; all do when it is closed
+}
+
+// holdComparisons makes the reloads of b compare through what it returns. They all go on when the test ends.
+func holdComparisons(t *testing.T, b *Broker) *heldComparisons {
+	t.Helper()
+	h := &heldComparisons{gate: make(chan struct{})}
+	b.rechecks = password.NewVerifierWith(1, func(hash, given []byte, _ func()) error {
+		h.begun.Add(1)
+		<-h.gate
+		return bcrypt.CompareHashAndPassword(hash, given)
+	})
+	t.Cleanup(h.release)
+	return h
+}
+
+// release lets all comparisons go on from now on.
+func (h *heldComparisons) release() {
+	select {
+	case <-h.gate:
+	default:
+		close(h.gate)
+	}
+}
+
+// hashedUsers returns users u0, u1 and so on, whose password is what passwords says.
+func hashedUsers(t *testing.T, n int, passwords func(i int) string) []User {
+	t.Helper()
+	users := make([]User, n)
+	for i := range users {
+		users[i] = User{Name: "u" + strconv.Itoa(i), Password: cheapHash(t, passwords(i))}
+	}
+	return users
+}
+
+func samePassword(int) string { return "s3cret" }
+
+// joinAll connects all of users with the password of samePassword.
+func joinAll(t *testing.T, b *Broker, users []User) []*wireClient {
+	t.Helper()
+	clients := make([]*wireClient, len(users))
+	for i, u := range users {
+		clients[i] = expectIn(t, b, true, "user", u.Name, "pass", "s3cret")
+	}
+	return clients
+}
+
+// TestReloadRemovesHashedUsers: whoever is not a user any more is closed without a comparison, which would cost a tenth of a second
+// each. Spec: docs/spec/config.md C3.
+func TestReloadRemovesHashedUsers(t *testing.T) {
+	users := hashedUsers(t, 50, samePassword)
+	o := Options{Host: "127.0.0.1", Port: RandomPort, Auth: &Auth{Users: users}}
+	b := launch(t, o)
+	clients := joinAll(t, b, users)
+	held := holdComparisons(t, b)
+	o.Auth = &Auth{Users: []User{{Name: "another", Password: cheapHash(t, "s3cret")}}}
+	reload(t, b, o)
+	for _, c := range clients {
+		c.expectError(errTextAuthorization)
+	}
+	if n := held.begun.Load(); n != 0 {
+		t.Errorf("%d comparisons", n)
+	}
+}
+
+// TestReloadOfHashes: a reload does not wait for passwords to be compared with changed hashes, and neither does anybody else. The
+// clients are under their new permissions meanwhile; then each goes or stays. Spec: docs/spec/config.md C3.
+func TestReloadOfHashes(t *testing.T) {
+	users := hashedUsers(t, 50, samePassword)
+	o := Options{Host: "127.0.0.1", Port: RandomPort, Auth: &Auth{Users: users}}
+	b := launch(t, o)
+	clients := joinAll(t, b, users)
+	clients[0].send("SUB secret 1\r\nSUB open 2\r\n")
+	clients[0].roundTrip()
+	held := holdComparisons(t, b)
+	users = hashedUsers(t, 50, func(i int) string { return []string{"s3cret", "another"}[i%2] })
+	users[0].Permissions = denying("secret")
+	o.Auth = &Auth{Users: users}
+	reload(t, b, o)
+	await(t, "a comparison", func() bool { return held.begun.Load() > 0 })
+	b.SetCluster("C", nil)
+	if n := b.Stats().Connections; n != int64(len(clients)) {
+		t.Errorf("%d connections", n)
+	}
+	clients[0].expect(`-ERR 'Permissions Violation for Subscription to "secret" (sid 1)'`)
+	clients[2].send("PUB secret 0\r\n\r\nPUB open 0\r\n\r\n")
+	clients[0].expect("MSG open 2 0", "")
+	held.release()
+	for i, c := range clients {
+		if i%2 == 1 {
+			c.expectError(errTextAuthorization)
+		}
+	}
+	for i, c := range clients {
+		if i%2 == 0 {
+			await(t, "the verdict", func() bool { _, proved := c.serverSide(b).lastShown(); return proved })
+		}
+	}
+	reload(t, b, o) // nothing is compared again
+	for i, c := range clients {
+		if i%2 == 0 {
+			c.roundTrip()
+		}
+	}
+	if n := held.begun.Load(); n != int64(len(clients)) {
+		t.Errorf("%d comparisons for %d clients", n, len(clients))
+	}
+}
+
+// TestReloadDuringComparisons: what counts is the newest configuration, whatever was to be compared under those before.
+func TestReloadDuringComparisons(t *testing.T) {
+	list := func(password string) *Auth {
+		return &Auth{Users: []User{{Name: "bob", Password: password}, {Name: "al", Password: cheapHash(t, "x")}}}
+	}
+	right, wrong := cheapHash(t, "s3cret"), cheapHash(t, "another")
+	for name, test := range map[string]struct {
+		first, second *Auth
+		stays         bool
+	}{
+		"wrong, then right":         {list(wrong), list(cheapHash(t, "s3cret")), true},
+		"right, then wrong":         {list(cheapHash(t, "s3cret")), list(wrong), false},
+		"wrong, and nothing else":   {list(wrong), list(wrong), false},
+		"wrong, then in clear text": {list(wrong), list("s3cret"), true},
+		"wrong, then as before":     {list(wrong), list(right), true},
+		"wrong, then gone":          {list(wrong), &Auth{Users: []User{{Name: "al"}}}, false},
+		"wrong, then switched off":  {list(wrong), nil, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := Options{Host: "127.0.0.1", Port: RandomPort, Auth: list(right)}
+			b := launch(t, o)
+			c := expectIn(t, b, true, "user", "bob", "pass", "s3cret")
+			held := holdComparisons(t, b)
+			o.Auth = test.first
+			reload(t, b, o)
+			await(t, "a comparison", func() bool { return held.begun.Load() == 1 })
+			o.Auth = test.second
+			reload(t, b, o)
+			held.release()
+			if !test.stays {
+				c.expectError(errTextAuthorization)
+				return
+			}
+			await(t, "the verdict", func() bool { _, proved := c.serverSide(b).lastShown(); return proved })
+			c.roundTrip()
+		})
+	}
+}
+
+// TestConnectDuringComparison: a client that shows other credentials meanwhile is judged by those.
+func TestConnectDuringComparison(t *testing.T) {
+	for _, given := range []string{"old", "new"} {
+		o := Options{Host: "127.0.0.1", Port: RandomPort, Auth: &Auth{User: "bob", Password: cheapHash(t, "old")}}
+		b := launch(t, o)
+		c := expectIn(t, b, true, "user", "bob", "pass", "old")
+		held := holdComparisons(t, b)
+		o.Auth = &Auth{User: "bob", Password: cheapHash(t, "new")}
+		reload(t, b, o)
+		await(t, "a comparison", func() bool { return held.begun.Load() == 1 })
+		side := c.serverSide(b)
+		side.subs.mu.Lock()
+		awaited := side.login.Load().awaits
+		side.subs.mu.Unlock()
+		c.send(connectLine("user", "bob", "pass", given))
+		if given == "old" {
+			c.expectError(errTextAuthorization)
+			continue
+		}
+		c.expect("PONG")
+		if side.settle(awaited, false) {
+			t.Error("it is still judged by what it had shown before")
+		}
+		held.release()
+		c.roundTrip()
+	}
+}
+
+// TestNobodyElseDuringComparison: a client that has shown the name of a user with other rights than its own does not get those before its
+// password was compared: it has to come back.
+func TestNobodyElseDuringComparison(t *testing.T) {
+	ca := certs.NewAuthority(t)
+	o := secureOptions(ca, func(o *TLSOptions) { verifying(ca)(o); o.VerifyAndMap = true })
+	o.Auth = &Auth{Users: []User{{Name: "bob@example.com", Permissions: denying("x")}, {Name: "admin", Password: cheapHash(t, "s3cret")}}}
+	b := launch(t, o)
+	c, err := dialSecure(t, b, ca, ca.Client("c", func(c *x509.Certificate) { c.EmailAddresses = []string{"bob@example.com"} }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.send(connectLine("user", "admin", "pass", "guessed"))
+	c.expect("PONG")
+	held := holdComparisons(t, b)
+	unmapped := *o.TLS
+	unmapped.VerifyAndMap = false
+	o.TLS = &unmapped
+	reload(t, b, o)
+	if text, err := io.ReadAll(c.input); len(text) > 0 || err != nil {
+		t.Errorf("got %q and %v, want the end", text, err)
+	}
+	if n := held.begun.Load(); n != 0 {
+		t.Errorf("%d comparisons", n)
+	}
+}
+
+// TestNothingShownIsNotCompared: a client that has shown nothing does not stay until a comparison says so.
+func TestNothingShownIsNotCompared(t *testing.T) {
+	o := Options{Host: "127.0.0.1", Port: RandomPort}
+	b := launch(t, o)
+	silent, anonymous := dialRaw(t, b), joinQuiet(t, b)
+	held := holdComparisons(t, b)
+	o.Auth = &Auth{Token: cheapHash(t, "t0ken")}
+	reload(t, b, o)
+	silent.expectError(errTextAuthorization)
+	anonymous.expectError(errTextAuthorization)
+	if n := held.begun.Load(); n != 0 {
+		t.Errorf("%d comparisons", n)
 	}
 }
 
@@ -114,7 +341,7 @@ func TestReloadAnonymous(t *testing.T) {
 	waiting.expect("PONG")
 }
 
-// TestReloadKeys: a client that signed stays as long as its key is there.
+// TestReloadKeys: a client that signed stays as long as its key is there, or nobody has to sign.
 func TestReloadKeys(t *testing.T) {
 	pair, public := newKey(t)
 	_, other := newKey(t)
@@ -128,6 +355,13 @@ func TestReloadKeys(t *testing.T) {
 	c.send(connectLine("nkey", public, "sig", encodeSignature(signature)))
 	c.expect("PONG")
 	o.Auth = &Auth{Users: []User{{NKey: other}, {NKey: public}}}
+	reload(t, b, o)
+	c.roundTrip()
+	auth := o.Auth
+	o.Auth = nil
+	reload(t, b, o)
+	c.roundTrip()
+	o.Auth = auth
 	reload(t, b, o)
 	c.roundTrip()
 	o.Auth = &Auth{Users: []User{{NKey: other}}}

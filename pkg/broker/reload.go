@@ -41,7 +41,8 @@ var ErrNotReloadable = errors.New("config reload not supported")
 //
 // Connected clients are under the new limits at once. Clients above MaxConnections, picked at random, are closed with an
 // error. A new MaxPayload or ClientAdvertise is sent to clients that take INFO at any time. PingInterval counts from
-// now, in steps of the wheel that New chose.
+// now, in steps of the wheel that New chose. Reload does not wait for passwords to be compared with bcrypt hashes: clients whose
+// hash has changed are under their new permissions at once, and closed later if the password is wrong.
 func (b *Broker) Reload(o Options) error {
 	if err := o.Validate(); err != nil {
 		return err
