@@ -90,7 +90,7 @@ func (c *checker) block(keys []Key, around *field, v *confparse.Value, path stri
 		}
 		f := &field{Entry: Entry{Key: k, Path: path + k.Name}, entry: e, value: e.Value}
 		if before := seen[k.Name]; before != nil {
-			c.duplicate(before, f)
+			c.duplicate(before.entry, f.entry)
 			t.drop(before)
 		}
 		seen[k.Name] = f
@@ -111,18 +111,18 @@ func (t *tree) drop(gone *field) {
 }
 
 // duplicate warns about a key that stands twice.
-func (c *checker) duplicate(first, second *field) {
-	if !c.strict || second.entry.Used || first.entry.Used {
+func (c *checker) duplicate(first, second *confparse.Entry) {
+	if !c.strict || second.Used || first.Used {
 		return
 	}
-	at := first.entry.Pos.String()
-	if first.entry.Pos.File == second.entry.Pos.File {
-		at = strings.TrimPrefix(at, first.entry.Pos.File+":")
+	at := first.Pos.String()
+	if first.Pos.File == second.Pos.File {
+		at = strings.TrimPrefix(at, first.Pos.File+":")
 	}
-	if first.entry.Key != second.entry.Key {
-		at += " as " + strconv.Quote(first.entry.Key)
+	if first.Key != second.Key {
+		at += " as " + strconv.Quote(first.Key)
 	}
-	c.warn(second.entry.Pos, len(second.entry.Key), "the last one counts", "duplicate key %q (first at %s)", second.entry.Key, at)
+	c.warn(second.Pos, len(second.Key), "the last one counts", "duplicate key %q (first at %s)", second.Key, at)
 }
 
 // unknown reports a key that is not in the schema and was not used as a variable.

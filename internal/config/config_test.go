@@ -501,6 +501,48 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+// TestDuplicateMappings: of mappings of one subject the last one counts, also where an include comes before it, and a strict check
+// warns. Spec: docs/spec/config.md A14, A15.
+func TestDuplicateMappings(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	write("shared.conf", "foo: bar\nkept: here\n")
+	for name, text := range map[string]string{
+		"global":     "mappings { foo: bar, kept: here, foo: baz }",
+		"an include": "mappings { include 'shared.conf', foo: baz }",
+		"an account": "accounts { A { mappings { foo: [{dest: bar, weight: 10}], kept: here, foo: baz } } }",
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := write("natsd.conf", text)
+			for _, strict := range []bool{false, true} {
+				r := Load(Input{File: file, Features: AllFeatures(), Strict: strict})
+				if err := r.Err(); err != nil {
+					t.Fatal(err)
+				}
+				got := r.Config.Mappings
+				if len(r.Config.Accounts) > 0 {
+					got = r.Config.Accounts[0].Mappings
+				}
+				to := func(subject string) []broker.Destination {
+					return []broker.Destination{{Subject: subject, Weight: 100}}
+				}
+				if want := []broker.Mapping{{Source: "foo", Destinations: to("baz")}, {Source: "kept", Destinations: to("here")}}; !reflect.DeepEqual(got, want) {
+					t.Errorf("strict %v: got %+v, want %+v", strict, got, want)
+				}
+				if warned := strings.Contains(fmt.Sprint(r.Warnings()), `duplicate key "foo" (first at `); warned != strict {
+					t.Errorf("strict %v: warnings %v", strict, r.Warnings())
+				}
+			}
+		})
+	}
+}
+
 // TestAccounts: accounts, what they export, import and map, field by field. Spec: docs/spec/config.md B6.
 func TestAccounts(t *testing.T) {
 	c := mustLoad(t, `

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -197,7 +198,7 @@ func (b *builder) responseType(e *confparse.Entry) broker.ResponseType {
 	return ""
 }
 
-// mappings decodes the mappings of an account.
+// mappings decodes the mappings of an account. Of those of one subject the last one counts. Source: docs/spec/config.md A14, A15.
 func (b *builder) mappings(f *field) []broker.Mapping {
 	if f == nil {
 		return nil
@@ -207,33 +208,48 @@ func (b *builder) mappings(f *field) []broker.Mapping {
 		return nil
 	}
 	var mappings []broker.Mapping
+	var entries []*confparse.Entry // of mappings
 	for _, e := range f.value.Entries {
 		if e.Used {
 			continue
 		}
-		if !subject.ValidSubscription(e.Key) {
-			b.report(e.Pos, len(e.Key), "", "subject %q is not a valid subject", cut(e.Key))
+		m, ok := b.mapping(e)
+		if !ok {
 			continue
 		}
-		m := broker.Mapping{Source: e.Key}
-		switch e.Value.Kind {
-		case confparse.Map:
-			m.Destinations = b.destination(m.Destinations, e.Value)
-		case confparse.Array:
-			for _, item := range e.Value.Items {
-				m.Destinations = b.destination(m.Destinations, item)
-			}
-		default:
-			text, err := textOf(e.Value)
-			if err != nil {
-				b.report(e.Value.Pos, len(e.Value.Raw), "", "%s: %v", e.Key, &errType{"a subject", e.Value})
-				continue
-			}
-			m.Destinations = []broker.Destination{{Subject: text, Weight: allOfIt}}
+		if at := slices.IndexFunc(entries, func(before *confparse.Entry) bool { return before.Key == e.Key }); at >= 0 {
+			b.duplicate(entries[at], e)
+			mappings[at], entries[at] = m, e
+			continue
 		}
-		mappings = append(mappings, m)
+		mappings, entries = append(mappings, m), append(entries, e)
 	}
 	return mappings
+}
+
+// mapping decodes one mapping.
+func (b *builder) mapping(e *confparse.Entry) (m broker.Mapping, ok bool) {
+	if !subject.ValidSubscription(e.Key) {
+		b.report(e.Pos, len(e.Key), "", "subject %q is not a valid subject", cut(e.Key))
+		return m, false
+	}
+	m.Source = e.Key
+	switch e.Value.Kind {
+	case confparse.Map:
+		m.Destinations = b.destination(m.Destinations, e.Value)
+	case confparse.Array:
+		for _, item := range e.Value.Items {
+			m.Destinations = b.destination(m.Destinations, item)
+		}
+	default:
+		text, err := textOf(e.Value)
+		if err != nil {
+			b.report(e.Value.Pos, len(e.Value.Raw), "", "%s: %v", e.Key, &errType{"a subject", e.Value})
+			return m, false
+		}
+		m.Destinations = []broker.Destination{{Subject: text, Weight: allOfIt}}
+	}
+	return m, true
 }
 
 // allOfIt is the weight of the only destination, in percent.

@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -223,6 +224,41 @@ func TestMappings(t *testing.T) {
 	global := as(t, b, "global")
 	global.send("SUB > 1\r\nPUB g 0\r\n\r\nPUB m.in 0\r\n\r\n")
 	global.expect("MSG h 1 0", "", "MSG m.in 1 0", "")
+}
+
+// TestOrderOfMappings: whatever the order in which mappings stand, the same one counts for a subject, and none that another one covers is
+// out of reach. Spec: docs/spec/config.md B6.
+func TestOrderOfMappings(t *testing.T) {
+	sources := []string{"a.>", "z.*", "a.*.*", "a.b.*", ">", "*.b.c"}
+	want := map[string]string{"a.x": "a.>", "a.x.y": "a.*.*", "a.b.c": "a.b.*", "z.y": "z.*", "z.b.c": "*.b.c", "q": ">", "a.x.y.z": "a.>"}
+	var permute func(done, rest []string)
+	permute = func(done, rest []string) {
+		for i, source := range rest {
+			permute(append(slices.Clone(done), source), slices.Delete(slices.Clone(rest), i, i+1))
+		}
+		if len(rest) > 0 {
+			return
+		}
+		var list []Mapping
+		for _, source := range done {
+			to := "to"
+			if strings.HasSuffix(source, ">") {
+				to = "to.>"
+			}
+			list = append(list, Mapping{Source: source, Destinations: []Destination{{Subject: to, Weight: 100}}})
+		}
+		mappings, err := newMappings(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for text, source := range want {
+			at := slices.IndexFunc(mappings, func(m *mapping) bool { return m.destinations[0].Matches([]byte(text)) })
+			if got := mappings[at].source; got != source {
+				t.Fatalf("%v: %s is mapped by %s, want %s", done, text, got, source)
+			}
+		}
+	}
+	permute(nil, sources)
 }
 
 // TestReloadLinks: imports and mappings count from a reload on, for clients that are connected.

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -231,17 +232,25 @@ func newMappings(list []Mapping) ([]*mapping, error) {
 		}
 		mappings = append(mappings, m)
 	}
-	// The most exact pattern comes first: literals before wildcards, and a pattern before one that covers it.
-	slices.SortStableFunc(mappings, func(a, b *mapping) int {
-		switch {
-		case a.source == b.source:
-			return 0
-		case subject.Covers(b.source, a.source):
-			return -1
-		case subject.Covers(a.source, b.source):
-			return 1
-		}
-		return strings.Count(a.source, "*") - strings.Count(b.source, "*")
-	})
+	slices.SortStableFunc(mappings, func(a, b *mapping) int { return byExactness(a.source, b.source) })
 	return mappings, nil
+}
+
+// byExactness orders patterns, the most exact one first: token by token, a literal comes before *, and that before >. So a pattern comes
+// before all that cover it, whatever others there are. Source: docs/spec/config.md B6.
+func byExactness(a, b string) int {
+	return slices.CompareFunc(strings.Split(a, "."), strings.Split(b, "."), func(x, y string) int {
+		return cmp.Or(cmp.Compare(breadth(x), breadth(y)), strings.Compare(x, y))
+	})
+}
+
+// breadth returns how much a token of a pattern matches: itself, one token, or all that follow.
+func breadth(token string) int {
+	switch token {
+	case "*":
+		return 1
+	case ">":
+		return 2
+	}
+	return 0
 }
