@@ -288,10 +288,14 @@ func (c *conn) cleanUpRoute() {
 	c.b.forget(c)
 	reason := *c.ending.Load()
 	c.b.countClosed(reason)
-	if !c.muted() {
-		c.log(zerolog.InfoLevel).Msg("Router connection closed: " + string(reason))
+	why := string(reason)
+	if reason == reasonReadError && c.in.err != nil {
+		why += ": " + c.in.err.Error() // with TLS, who dials learns only by reading that its certificate was refused
 	}
-	c.route.handler.Closed(c.route.link, string(reason))
+	if !c.muted() {
+		c.log(zerolog.InfoLevel).Msg("Router connection closed: " + why)
+	}
+	c.route.handler.Closed(c.route.link, why)
 }
 
 // interests returns the number of subjects that the other server is interested in. Locks: takes the lock of the interest.

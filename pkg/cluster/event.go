@@ -53,8 +53,16 @@ type (
 	}
 	// ponged: a PONG came.
 	ponged struct{ link linkID }
-	// closed: a link has ended.
-	closed struct{ link linkID }
+	// refused: the other server has said -ERR, or something that makes no sense. The link closes.
+	refused struct {
+		link linkID
+		text string
+	}
+	// closed: a link has ended, for a reason of the broker.
+	closed struct {
+		link   linkID
+		reason string
+	}
 	// configured: options have changed.
 	configured struct{ options *Options }
 	// advertised: the addresses for clients have changed.

@@ -110,7 +110,7 @@ func TestPredecessorIsNotLookedFor(t *testing.T) {
 	down.IP = ""
 	again := *down
 	again.LameDuck = true
-	d.after(accepted{link: 1, ip: "127.0.0.1"}, greeted{link: 1, connect: &connect{Name: "OLD"}, handover: true}, informed{1, down}, informed{1, &again}, closed{1})
+	d.after(accepted{link: 1, ip: "127.0.0.1"}, greeted{link: 1, connect: &connect{Name: "OLD"}, handover: true}, informed{1, down}, informed{1, &again}, closed{link: 1})
 	if dials := of[dial](d.pass(10 * time.Second)); len(dials) > 0 {
 		t.Errorf("dials %v", dials)
 	}
@@ -162,7 +162,7 @@ func TestHandoverReplacesAnOrdinaryLink(t *testing.T) {
 				if drops := of[drop](all); len(drops) != 1 || drops[0].link != 1 {
 					t.Errorf("%s, %s: drops %v", id, name, drops)
 				}
-				d.after(closed{1})
+				d.after(closed{link: 1})
 				if l := d.peers[id]; l == nil || l.id != 2 || !l.handover {
 					t.Errorf("%s, %s: the link of the hand-over is not the route", id, name)
 				}
@@ -198,7 +198,7 @@ func TestHandoverReplacesAnOrdinaryLink(t *testing.T) {
 func TestTokenIsShownOnce(t *testing.T) {
 	d := drive(t, Options{})
 	fresh := infoOf("NEW", "10.0.0.1")
-	d.after(retired{"127.0.0.1", "6222", "token"}, dialled{dial: 1, link: 1, ip: "127.0.0.1"}, informed{1, fresh}, closed{1})
+	d.after(retired{"127.0.0.1", "6222", "token"}, dialled{dial: 1, link: 1, ip: "127.0.0.1"}, informed{1, fresh}, closed{link: 1})
 	again := of[dial](d.pass(2 * time.Second))
 	if len(again) != 1 {
 		t.Fatalf("dials %v", again)

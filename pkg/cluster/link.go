@@ -27,6 +27,9 @@ type link struct {
 	replaced bool  // by another one to the same server
 	banished bool  // its server is not looked for when it has closed, see banish
 
+	failure string // why it is closing or has closed, for MissingSnapshot; empty: not known
+	logged  bool   // failure is in the log
+
 	deadline time.Time // for INFO or CONNECT; zero: none
 	nextPing time.Time
 	toldAll  time.Time // when all of the interest here was announced last
@@ -37,6 +40,21 @@ type link struct {
 
 // peer reports whether the link was registered.
 func (l *link) peer() bool { return l.info != nil }
+
+// blame notes why the link leads to nothing. What is known first counts: the rest follows from it.
+func (l *link) blame(failure string) {
+	if l.failure == "" {
+		l.failure = failure
+	}
+}
+
+// young reports whether the link may still be one that the other server does not let in: that may take it a while, and comes after its INFO.
+func (l *link) young(now time.Time) bool { return now.Sub(l.begun) < registerTime }
+
+// turnedAway reports whether the other server has closed the link, which this one had dialled, before it was sure that it lets it in.
+func (l *link) turnedAway(now time.Time) bool {
+	return l.solicited && l.target != nil && !l.dropped && l.young(now)
+}
 
 // dialectOf returns how a server wants to be spoken to.
 func dialectOf(i *info) broker.Dialect { return broker.Dialect{V1: i.old(), Headers: i.Headers} }

@@ -76,8 +76,13 @@ func (m *mesh) step(now time.Time, e event) []action {
 		if l := m.links[e.link]; l != nil {
 			l.pings, l.probe = 0, time.Time{}
 		}
+	case refused:
+		if l := m.links[e.link]; l != nil {
+			l.blame(e.text)
+			l.logged = true
+		}
 	case closed:
-		m.closed(e.link)
+		m.closed(e)
 	case configured:
 		m.configure(e.options)
 	case advertised:
@@ -220,10 +225,15 @@ func (m *mesh) inform(e informed) {
 	l, i := m.links[e.link], e.info
 	switch {
 	case l == nil || l.dropped || i.Gateway != "":
+	case i.clients() && !l.peer() && l.target != nil:
+		l.blame(fmt.Sprintf(`%s is a port for clients, not for other servers; use the port of "cluster" of the server there`, l.addr))
+		m.drop(l, "", "Port For Clients") // docs/spec/route-protocol.md §2.1
 	case i.RouteAccount != "":
 		m.drop(l, "", "Not The General Route") // docs/spec/route-protocol.md §1 (8)
 	case i.Cluster != "" && !m.name.agree(i.Cluster, i.ClusterDynamic):
 		m.say(levelError, l.id, "Rejecting connection, cluster name %q does not match %q", i.Cluster, m.name.text)
+		l.blame(fmt.Sprintf("cluster name %q does not match %q", printable(i.Cluster), m.name.text))
+		l.logged = true
 		m.drop(l, "", "Cluster Name Conflict")
 	case !l.peer():
 		m.register(l, i)
@@ -238,6 +248,7 @@ func (m *mesh) inform(e informed) {
 func (m *mesh) drop(l *link, text, reason string) {
 	if !l.dropped {
 		l.dropped = true
+		l.blame(reason)
 		m.do(drop{l.id, text, reason})
 	}
 }
@@ -253,22 +264,37 @@ func (m *mesh) banish(l *link, reason string) {
 }
 
 // closed handles the end of a link.
-func (m *mesh) closed(id linkID) {
-	l := m.links[id]
+func (m *mesh) closed(e closed) {
+	l := m.links[e.link]
 	if l == nil {
 		return
 	}
-	delete(m.links, id)
+	delete(m.links, e.link)
+	l.blame(ending(e.reason))
 	if l.info != nil && m.peers[l.info.ServerID] == l {
 		delete(m.peers, l.info.ServerID)
 		m.lost(l)
 	}
-	if t := l.target; t != nil && t.link == id {
+	if t := l.target; t != nil && t.link == e.link {
 		t.link = 0
 		if !l.peer() {
+			if l.hello == nil || !m.here(l.hello.ServerID) {
+				t.lastErr, t.logged = l.failure, l.logged
+			}
 			m.proceed(t)
 		}
 	}
+}
+
+// here reports whether the server with this id needs no link: it is this one, or a peer.
+func (m *mesh) here(id string) bool { return id == m.self.id || m.peers[id] != nil }
+
+// ending returns what the broker's reason for the end of a link, which the mesh has not asked for, means for whoever looks for its server.
+func ending(reason string) string {
+	if reason == "Client Closed" {
+		return "the other server has closed the connection"
+	}
+	return "the connection has ended: " + reason
 }
 
 // configure follows new options. Source: docs/spec/config.md C3.

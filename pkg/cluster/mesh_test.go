@@ -81,16 +81,16 @@ func TestRevokedServerIsNotDialled(t *testing.T) {
 	password := func(o *Options) { o.Password = "new" }
 	x := infoOf("X", "10.0.0.9")
 	for name, events := range map[string]func(d *driven) []event{
-		"linked": func(d *driven) []event { return []event{d.reload(password), closed{1}} },
+		"linked": func(d *driven) []event { return []event{d.reload(password), closed{link: 1}} },
 		"lost before": func(d *driven) []event {
-			return []event{closed{1}, d.reload(password)}
+			return []event{closed{link: 1}, d.reload(password)}
 		},
 		"dialled meanwhile": func(d *driven) []event {
 			d.expect("10.0.0.9:6222", x, 0)
-			return []event{tick{}, dialled{dial: 1, link: 2, ip: "10.0.0.9"}, d.reload(password), closed{1}}
+			return []event{tick{}, dialled{dial: 1, link: 2, ip: "10.0.0.9"}, d.reload(password), closed{link: 1}}
 		},
 		"with another name of the cluster": func(d *driven) []event {
-			return []event{d.reload(func(o *Options) { o.Name, o.Password = "other", "new" }), closed{1}}
+			return []event{d.reload(func(o *Options) { o.Name, o.Password = "other", "new" }), closed{link: 1}}
 		},
 	} {
 		d := drive(t, Options{User: "route", Password: "old"})
@@ -112,9 +112,9 @@ func TestRevokedServerIsNotDialled(t *testing.T) {
 // TestRevokedServerOfTheConfiguration: a reload of the password does not forget a route of the configuration.
 func TestRevokedServerOfTheConfiguration(t *testing.T) {
 	d := drive(t, Options{User: "route", Password: "old", Routes: []*url.URL{{Host: "10.0.0.9:6222"}}})
-	d.after(tick{}, dialled{dial: 1, link: 1, ip: "10.0.0.9"}, informed{1, infoOf("X", "10.0.0.9")}, closed{1})
+	d.after(tick{}, dialled{dial: 1, link: 1, ip: "10.0.0.9"}, informed{1, infoOf("X", "10.0.0.9")}, closed{link: 1})
 	d.after(accepted{link: 2, ip: "10.0.0.9", locked: true}, greeted{link: 2, connect: &connect{Name: "X"}}, informed{2, infoOf("X", "10.0.0.9")})
-	d.after(d.reload(func(o *Options) { o.Password = "new" }), closed{2})
+	d.after(d.reload(func(o *Options) { o.Password = "new" }), closed{link: 2})
 	if dials := of[dial](d.pass(5 * time.Second)); len(dials) != 1 || dials[0].addr != "10.0.0.9:6222" {
 		t.Errorf("dials %v", dials)
 	}
@@ -133,7 +133,7 @@ func TestRemovedRoute(t *testing.T) {
 		if drops := of[drop](all); len(drops) != 1 || drops[0].reason != "Route Removed" {
 			t.Errorf("drops %v", drops)
 		}
-		d.after(closed{1})
+		d.after(closed{link: 1})
 		if dials := of[dial](d.pass(5 * time.Second)); (len(dials) > 0) != told {
 			t.Errorf("others have told of it: %v; dials %v", told, dials)
 		}
@@ -218,7 +218,7 @@ func TestReloadOfPermissions(t *testing.T) {
 	if want := map[linkID]bool{1: true, 2: true, 3: true, 4: true, 5: true}; !maps.Equal(dropped, want) {
 		t.Errorf("dropped: %v", dropped)
 	}
-	d.after(closed{1}, closed{2}, closed{3}, closed{4}, closed{5})
+	d.after(closed{link: 1}, closed{link: 2}, closed{link: 3}, closed{link: 4}, closed{link: 5})
 	dialled := map[string]bool{}
 	for _, a := range of[dial](d.pass(2 * time.Second)) {
 		dialled[a.addr] = true
@@ -283,7 +283,7 @@ func TestLameDuckIsNotLookedFor(t *testing.T) {
 		if len(once) != 1 || once[0].addr != "10.0.0.9:6222" {
 			t.Fatalf("configured: %v; dials for a successor %v", configured, once)
 		}
-		all := append(d.after(undialled{dial: once[0].dial, err: "refused"}, closed{2}), d.pass(10*time.Second)...)
+		all := append(d.after(undialled{dial: once[0].dial, err: "refused"}, closed{link: 2}), d.pass(10*time.Second)...)
 		if dials := of[dial](all); (len(dials) > 0) != configured {
 			t.Errorf("configured: %v; dials %v", configured, dials)
 		}
@@ -316,7 +316,7 @@ func TestNameIsNotFoundAgain(t *testing.T) {
 			t.Errorf("the name is looked up again after %v", next)
 		}
 	}
-	all := append(d.after(closed{1}), d.pass(2*time.Second)...)
+	all := append(d.after(closed{link: 1}), d.pass(2*time.Second)...)
 	if resolves := of[resolve](all); len(resolves) != 1 {
 		t.Errorf("after it was lost its name is looked up %d times", len(resolves))
 	}

@@ -111,6 +111,10 @@ func usableURLs(list []string) []string {
 // old reports whether the sender is of the first generation. Source: docs/spec/route-protocol.md §1 (4).
 func (i *info) old() bool { return i.Proto < 2 }
 
+// clients reports whether the INFO is one for clients, who have a number; other servers have none. Source: docs/spec/client-protocol.md §2.2,
+// docs/spec/route-protocol.md §2.1.
+func (i *info) clients() bool { return i.raw["client_id"] != nil }
+
 // address returns where the server says that it can be dialled, "" if it does not.
 func (i *info) address() string {
 	u, err := url.Parse(i.IP)

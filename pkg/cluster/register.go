@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"fmt"
 	"time"
 )
 
@@ -23,6 +24,8 @@ func (m *mesh) register(l *link, i *info) {
 	}
 	if i.ServerName == m.self.name && i.ServerName != "" && !l.handover {
 		m.say(levelError, l.id, "Another server is called %q too, %q; give each its own server_name", i.ServerName, i.ServerID)
+		l.blame(fmt.Sprintf("another server is called %q too; give each its own server_name", printable(i.ServerName)))
+		l.logged = true
 		m.drop(l, "", "Duplicate Server Name")
 		return
 	}

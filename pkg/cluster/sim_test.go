@@ -338,7 +338,7 @@ func (v *simServer) perform(a action) {
 	case drop:
 		if e := v.ends[a.link]; e != nil {
 			v.close(e)
-			v.s.after(0, func() { v.step(closed{a.link}) })
+			v.s.after(0, func() { v.step(closed{link: a.link}) })
 		}
 	case tellClients, say:
 	}
@@ -388,7 +388,7 @@ func (v *simServer) close(e *simEnd) {
 	v.told = slices.DeleteFunc(v.told, func(other *simEnd) bool { return other == e })
 	v.transmit(e, func(other *simEnd) {
 		other.server.close(other)
-		other.server.step(closed{other.id})
+		other.server.step(closed{link: other.id})
 	})
 }
 

@@ -50,6 +50,8 @@ type target struct {
 	retryAt  time.Time // zero: not again unless something happens
 	since    time.Time // it has been looked for in vain; zero: it has not
 	lastErr  string
+	logged   bool // lastErr is in the log
+	refused  bool // the last attempt led to a server that has closed the route soon
 }
 
 // found notes which server an address of t leads to.
@@ -172,7 +174,8 @@ func (m *mesh) remove(t *target) {
 // expect looks for a server at an address that others have told of, or at which it was before.
 func (m *mesh) expect(addr string, i *info, mode int) {
 	if t := m.targets[addr]; t != nil {
-		if t.idle() && !m.satisfied(t) {
+		turnedAway := t.refused && t.expected == i.ServerID // it would be so again; others may tell of it at any rate
+		if t.idle() && !turnedAway && !m.satisfied(t) {
 			t.retryAt, t.attempts, t.since, t.expected = m.now, 0, time.Time{}, i.ServerID
 		}
 		return
@@ -225,6 +228,9 @@ func (m *mesh) forget(l *link) {
 // begin starts a round of t.
 func (m *mesh) begin(t *target) {
 	t.retryAt, t.resolving = time.Time{}, true
+	if t.since.IsZero() && !m.satisfied(t) {
+		t.since = m.now
+	}
 	m.say(levelDebug, 0, "Trying to connect to route on %s", net.JoinHostPort(t.host, t.port))
 	if net.ParseIP(t.host) != nil {
 		m.resolved(resolved{target: t.key, addrs: []string{net.JoinHostPort(t.host, t.port)}})
@@ -245,7 +251,9 @@ func (m *mesh) resolved(e resolved) {
 		m.proceed(t)
 		return
 	}
-	t.lastErr = e.err
+	if e.err != "" {
+		t.lastErr, t.logged = e.err, false
+	}
 	t.queue = e.addrs
 	for addr := range t.servers {
 		if !slices.Contains(e.addrs, addr) {
@@ -267,7 +275,7 @@ func (m *mesh) proceed(t *target) {
 	for len(t.queue) > 0 {
 		addr := t.queue[0]
 		t.queue = t.queue[1:]
-		if id := t.servers[addr]; id == m.self.id || m.peers[id] != nil {
+		if m.here(t.servers[addr]) {
 			continue
 		}
 		m.dialled++
@@ -287,7 +295,7 @@ func (m *mesh) unreached(e undialled) {
 		return
 	}
 	t.dialling = false
-	t.lastErr = e.err
+	t.lastErr, t.logged, t.refused = e.err, false, false
 	delete(t.servers, t.trying)
 	m.proceed(t)
 }
@@ -308,10 +316,23 @@ func (m *mesh) satisfied(t *target) bool {
 	return own > 0 && own == len(t.servers)
 }
 
+// unproven reports whether t has just led to a peer that may yet close the route, since it does not let this server in.
+func (m *mesh) unproven(t *target) bool {
+	for _, l := range m.peers {
+		if l.target == t && l.young(m.now) {
+			return true
+		}
+	}
+	return false
+}
+
 // endRound decides when t is tried again.
 func (m *mesh) endRound(t *target) {
 	if m.satisfied(t) {
-		t.attempts, t.since, t.retryAt, t.lastErr, t.reached = 0, time.Time{}, time.Time{}, "", true
+		t.retryAt, t.reached = time.Time{}, true
+		if !m.unproven(t) {
+			t.attempts, t.since, t.lastErr, t.logged = 0, time.Time{}, "", false
+		}
 		switch {
 		case !t.explicit && m.peers[t.expected] == nil && t.onlyLeadsTo(m.self.id):
 			m.remove(t) // it was this server all along
@@ -323,6 +344,11 @@ func (m *mesh) endRound(t *target) {
 		}
 		return
 	}
+	m.failed(t)
+}
+
+// failed counts an attempt that was in vain, and decides when the next one comes.
+func (m *mesh) failed(t *target) {
 	t.attempts++
 	if t.since.IsZero() {
 		t.since = m.now
@@ -336,7 +362,7 @@ func (m *mesh) endRound(t *target) {
 		return
 	}
 	noisy := t.explicit || t.attempts <= 1+m.options.ConnectRetries
-	if noisy && t.reports(m.options) {
+	if noisy && !t.logged && t.reports(m.options) {
 		m.say(levelError, 0, "Error trying to connect to route: %s", t.lastErr)
 	} else {
 		m.say(levelDebug, 0, "Error trying to connect to route: %s", t.lastErr)
@@ -378,7 +404,8 @@ func (m *mesh) pause(t *target, noisy bool) time.Duration {
 func (m *mesh) jitter() time.Duration { return time.Duration(m.random.Int64N(int64(retryJitter))) }
 
 // lost looks for the server of a registered link that has ended: where it was found, or where it says that it is, since both
-// ends may have dialled, and either may be gone. Source: docs/spec/route-protocol.md §2.9, §3.8, docs/adr/0009-lost-servers.md.
+// ends may have dialled, and either may be gone. If that server has closed the link soon after it was dialled, the attempt has failed:
+// servers say who they are before they look at a password. Source: docs/spec/route-protocol.md §2.9, §3.8, docs/adr/0009-lost-servers.md.
 func (m *mesh) lost(l *link) {
 	if l.replaced {
 		return
@@ -400,7 +427,16 @@ func (m *mesh) lost(l *link) {
 			continue
 		}
 		known = true
-		if t.explicit {
+		t.lastErr, t.logged = l.failure, l.logged
+		if !l.young(m.now) || t.since.IsZero() {
+			t.attempts, t.since = 0, m.now
+		}
+		if t.refused = l.turnedAway(m.now); t.refused {
+			if !t.explicit {
+				t.expected = id
+			}
+			m.failed(t)
+		} else if t.explicit {
 			t.retryAt = m.now.Add(retryTime + m.jitter())
 		} else {
 			t.expected, t.retryAt = id, m.now.Add(m.jitter())

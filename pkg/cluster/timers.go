@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +37,8 @@ func (m *mesh) actOn(l *link) {
 			m.drop(l, "Authentication Timeout", "Authentication Timeout")
 		default:
 			m.say(levelError, l.id, "The other server has not said who it is in %v; is this the route port of a NATS server?", registerTime)
+			l.blame(fmt.Sprintf("the server there has not said who it is in %v; is this the route port of a NATS server?", registerTime))
+			l.logged = true
 			m.drop(l, "", "Stale Connection")
 		}
 		return

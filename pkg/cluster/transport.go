@@ -318,6 +318,7 @@ func (h handler) Info(l *broker.Link, text []byte) bool {
 	i, err := parseInfo(text)
 	if err != nil {
 		l.Errorf("malformed INFO: %v", err)
+		h.c.tell(refused{linkID(l.ID()), "malformed INFO: " + err.Error()})
 		return false
 	}
 	h.c.tell(informed{linkID(l.ID()), i})
@@ -327,7 +328,7 @@ func (h handler) Info(l *broker.Link, text []byte) bool {
 // Pong hands a PONG to the mesh.
 func (h handler) Pong(l *broker.Link) { h.c.tell(ponged{linkID(l.ID())}) }
 
-// Error logs what another server does not like. Some servers dial a second time for an account of their own, and find that
+// Error logs what another server does not like, and tells the mesh. Some servers dial a second time for an account of their own, and find that
 // natsd has no such links: that is no error.
 func (h handler) Error(l *broker.Link, text string) {
 	if strings.Contains(text, "Not possible to have a dedicate") {
@@ -335,14 +336,15 @@ func (h handler) Error(l *broker.Link, text string) {
 		return
 	}
 	l.Errorf("Route Error %s", text)
+	h.c.tell(refused{linkID(l.ID()), fmt.Sprintf("the other server says '%s'", printable(strings.Trim(text, "' ")))})
 }
 
 // Closed tells the mesh that a link has ended.
-func (h handler) Closed(l *broker.Link, _ string) {
+func (h handler) Closed(l *broker.Link, reason string) {
 	id := linkID(l.ID())
 	h.c.mu.Lock()
 	delete(h.c.mu.links, id)
 	h.c.mu.Unlock()
-	h.c.tell(closed{id})
+	h.c.tell(closed{id, reason})
 	h.c.leave(id) // the mesh has forgotten it
 }
