@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/natsd/natsd/internal/password"
 	"github.com/natsd/natsd/internal/permission"
 	"github.com/natsd/natsd/pkg/broker"
 	"github.com/rs/zerolog"
@@ -47,7 +48,7 @@ type Options struct {
 	Name string
 
 	// User and Password are asked of servers that connect, unless both are empty; the password may be a bcrypt hash. They are
-	// also shown to servers that others told of, if those ask.
+	// also shown to servers that others told of, if those ask; in place of a hash, what one of Routes has.
 	User, Password string
 	AuthTimeout    time.Duration // for showing them; 0: DefaultAuthTimeout
 
@@ -155,6 +156,28 @@ func (o *Options) Validate() error {
 
 // asksForPassword reports whether servers that connect have to show one.
 func (o *Options) asksForPassword() bool { return o.User != "" || o.Password != "" }
+
+// shown returns what servers that others told of are shown, if they ask. The hash of a password is of no use to them: where there is nothing
+// but that, it is the user and the password in a route of the configuration that has some, best with the same user.
+// Source: docs/spec/route-protocol.md §2.2.
+func (o *Options) shown() (user, pass string) {
+	if !password.IsHash(o.Password) {
+		return o.User, o.Password
+	}
+	for _, r := range o.Routes {
+		word, _ := r.User.Password()
+		if word == "" || password.IsHash(word) {
+			continue
+		}
+		if r.User.Username() == o.User {
+			return o.User, word
+		}
+		if user == "" {
+			user, pass = r.User.Username(), word
+		}
+	}
+	return user, pass
+}
 
 // revokes reports whether servers that have shown what the options before them asked for may have to show something else.
 func (o *Options) revokes(before *Options) bool {

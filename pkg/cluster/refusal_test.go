@@ -14,6 +14,9 @@ import (
 	"github.com/natsd/natsd/pkg/broker"
 )
 
+// hashOfRoutePassword is the bcrypt hash of "T0pS3cr3t".
+const hashOfRoutePassword = "$2a$04$lmmoGBSGaSIMUmyu3Rv2mOje9f1SvU.bdxqgUmtEhJJ8iW/LYHc3K"
+
 // saysWhy waits until the only server that n misses was looked for in vain, for a reason that has all of texts in it.
 func (n *node) saysWhy(texts ...string) {
 	n.t.Helper()
@@ -190,4 +193,42 @@ func TestRefusedIsNotDialledWithoutEnd(t *testing.T) {
 			t.Errorf("-ERR %s: after %d attempts missing is %+v", text, attempts, m)
 		}
 	}
+}
+
+// TestPasswordForGossipedServers: what is shown to a server that others told of is the password, not its hash
+// (docs/spec/route-protocol.md §2.2).
+func TestPasswordForGossipedServers(t *testing.T) {
+	route := func(user, password string) *url.URL {
+		return &url.URL{Host: "10.0.0.7:6222", User: url.UserPassword(user, password)}
+	}
+	for name, given := range map[string]struct {
+		password string
+		routes   []*url.URL
+		want     string
+	}{
+		"clear":        {"T0pS3cr3t", []*url.URL{route("ruser", "other")}, "ruser T0pS3cr3t"},
+		"hash":         {hashOfRoutePassword, []*url.URL{{Host: "10.0.0.6:6222"}, route("ruser", "T0pS3cr3t")}, "ruser T0pS3cr3t"},
+		"same user":    {hashOfRoutePassword, []*url.URL{route("other", "x"), route("ruser", "T0pS3cr3t")}, "ruser T0pS3cr3t"},
+		"another user": {hashOfRoutePassword, []*url.URL{route("other", "x")}, "other x"},
+		"hash only":    {hashOfRoutePassword, []*url.URL{{Host: "10.0.0.6:6222"}, route("ruser", hashOfRoutePassword)}, " "},
+	} {
+		gossiped := &target{asks: true}
+		user, password := gossiped.credentials(&Options{User: "ruser", Password: given.password, Routes: given.routes}, nil)
+		if got := user + " " + password; got != given.want {
+			t.Errorf("%s: shows %q, want %q", name, got, given.want)
+		}
+	}
+}
+
+// TestMeshWithHash: servers that know one of them, and the password by its hash but for that route, become a mesh.
+func TestMeshWithHash(t *testing.T) {
+	protect := func(o *Options) { o.User, o.Password = "ruser", hashOfRoutePassword }
+	a := startNode(t, protect)
+	with := func(o *Options) {
+		protect(o)
+		u := a.url()
+		u.User = url.UserPassword("ruser", "T0pS3cr3t")
+		o.Routes = []*url.URL{u}
+	}
+	meshOf(t, a, startNode(t, with), startNode(t, with))
 }

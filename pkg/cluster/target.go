@@ -91,7 +91,7 @@ func (t *target) credentials(o *Options, hello *info) (user, password string) {
 		return t.user.Username(), password
 	}
 	if !t.explicit && (t.asks || hello != nil && hello.AuthRequired) {
-		return o.User, o.Password
+		return o.shown()
 	}
 	return "", ""
 }
