@@ -90,12 +90,13 @@ const (
 	maxURLLength   = 256
 )
 
-// usableURLs returns those of list that are host:port, and no more than a server can have.
+// usableURLs returns those of list that are host:port, and no more than a server can have. A program may take a host that begins with "-" for an
+// option.
 func usableURLs(list []string) []string {
 	var usable []string
 	for _, u := range list {
 		host, port, err := net.SplitHostPort(u)
-		if err != nil || host == "" || len(u) > maxURLLength || !isWord(u) || strings.ContainsAny(u, `"\/@`) {
+		if err != nil || host == "" || len(u) > maxURLLength || !isWord(u) || strings.ContainsAny(u, `"\/@`) || u[0] == '-' {
 			continue
 		}
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {

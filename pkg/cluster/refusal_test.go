@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -231,4 +232,17 @@ func TestMeshWithHash(t *testing.T) {
 		o.Routes = []*url.URL{u}
 	}
 	meshOf(t, a, startNode(t, with), startNode(t, with))
+}
+
+// TestUsableURLs: what clients are told of other servers is host:port, and nothing that a program may take for something else.
+func TestUsableURLs(t *testing.T) {
+	for in, want := range map[string]bool{
+		"10.0.0.1:4222": true, "[::1]:4222": true, "host-1:1": true, "h:65535": true,
+		"": false, "h": false, ":4222": false, "h:0": false, "h:65536": false, "h h:1": false, "h\r\n:1": false, "a@h:1": false, `h\:1`: false,
+		"-h:4222": false, "--creds=x:4222": false,
+	} {
+		if got := usableURLs([]string{in}); slices.Contains(got, in) != want {
+			t.Errorf("%q: got %q, want it: %v", in, got, want)
+		}
+	}
 }
