@@ -51,8 +51,9 @@ func TestInterestIsBounded(t *testing.T) {
 // TestSlowRoute: a server that does not read is cut, and nobody else waits for it.
 func TestSlowRoute(t *testing.T) {
 	n := startNode(t, func(o *Options) { o.WriteDeadline = 200 * time.Millisecond })
-	slow, good := n.joined(t, "SLOW"), n.joined(t, "GOOD")
-	slow.expect("PONG")
+	slow := n.joined(t, "SLOW")
+	slow.expect("PONG") // before it is told of the other one
+	good := n.joined(t, "GOOD")
 	good.expect("PONG")
 	slow.send("RS+ $G flow\r\nPING\r\n")
 	slow.line("") // gossip or PONG
