@@ -167,6 +167,38 @@ func TestProgramServes(t *testing.T) {
 	}
 }
 
+// TestProgramPIDFileFailedStart: a start that fails leaves the pid file to the server that runs. Source: docs/spec/cli.md §6.
+func TestProgramPIDFileFailedStart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pid")
+	p := serve(t, "-P", path)
+	_, port, _ := net.SplitHostPort(p.addr)
+	failed := func() {
+		t.Helper()
+		output, err := exec.CommandContext(t.Context(), program, "serve", "-a", "127.0.0.1", "-p", port, "-P", path).CombinedOutput()
+		if err == nil || !strings.Contains(string(output), "address already in use") {
+			t.Errorf("a second start: %v\n%s", err, output)
+		}
+	}
+	own := strconv.Itoa(p.command.Process.Pid)
+	failed()
+	if raw, err := os.ReadFile(path); err != nil || string(raw) != own {
+		t.Errorf("the pid file holds %q, %v, want %s", raw, err, own)
+	}
+	const gone = "2147483646" // no system has a process with this id
+	for _, stale := range []string{gone, "nonsense", "0", "-1", ""} {
+		if err := os.WriteFile(path, []byte(stale), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		failed()
+		if raw, err := os.ReadFile(path); !os.IsNotExist(err) {
+			t.Errorf("a pid file with %q is left behind with %q, %v", stale, raw, err)
+		}
+	}
+	if code := p.end(os.Interrupt); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 func TestProgramLameDuck(t *testing.T) {
 	p := serve(t)
 	c, in := p.dial()

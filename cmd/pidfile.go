@@ -3,6 +3,7 @@ package cmd
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strconv"
@@ -46,4 +47,36 @@ func removePIDFile(path string, pid int) error {
 		return nil
 	}
 	return os.Remove(path)
+}
+
+// pidIn returns the process id that the file at path holds, 0 if it holds none, or nothing can be read from it.
+func pidIn(path string) int {
+	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() {
+		return 0
+	}
+	file, err := os.OpenFile(path, os.O_RDONLY|openNoFollow, 0)
+	if err != nil {
+		return 0
+	}
+	defer file.Close() //nolint:errcheck // it was read
+	const longest = 64 // bytes that can matter
+	text, err := io.ReadAll(io.LimitReader(file, longest))
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid <= 0 {
+		return 0
+	}
+	return pid
+}
+
+// giveBackPIDFile is removePIDFile for a server that did not start: a file that held before, the id of a process that
+// is alive, holds it again, since that process may be the server that this one could not take the place of.
+// Source: docs/spec/cli.md §6.
+func giveBackPIDFile(path string, pid, before int) error {
+	if before == 0 || before == pid || !isAlive(before) || pidIn(path) != pid {
+		return removePIDFile(path, pid)
+	}
+	return writePIDFile(path, before)
 }

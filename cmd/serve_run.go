@@ -47,6 +47,7 @@ func runServe(ctx context.Context, o *serveOptions) (err error) {
 	sink.RotateIfDue()
 	d.announce()
 	if d.config.PIDFile != "" {
+		d.pidBefore = pidIn(d.config.PIDFile)
 		if err := writePIDFile(d.config.PIDFile, o.factory.PID); err != nil {
 			return fmt.Errorf("Could not write pidfile: %w", err) //nolint:staticcheck,revive // text of docs/spec/cli.md §6
 		}
@@ -58,6 +59,7 @@ func runServe(ctx context.Context, o *serveOptions) (err error) {
 	if err := d.start(); err != nil {
 		return err
 	}
+	d.pidBefore = 0 // from now on this is the server
 	defer d.profiler.stop()
 	defer func() { d.removePortsFile(d.portsFile) }() // that of the last reload
 	return d.run(ctx, signals)
@@ -89,6 +91,7 @@ type daemon struct {
 	profiler *profiler // nil: none
 	notify   notifier
 
+	pidBefore  int    // that the pid file held; 0: none, or this server has started
 	portsFile  string // that was written; empty: none
 	inherited  *inherited
 	handovers  chan handover
@@ -436,12 +439,12 @@ func (d *daemon) reopenLog() {
 	d.history.reopens.Add(1)
 }
 
-// removePIDFile removes the pid file if it is still ours.
+// removePIDFile removes the pid file if it is still ours, or gives it back if this server did not start.
 func (d *daemon) removePIDFile() {
 	if d.config.PIDFile == "" {
 		return
 	}
-	if err := removePIDFile(d.config.PIDFile, d.options.factory.PID); err != nil {
+	if err := giveBackPIDFile(d.config.PIDFile, d.options.factory.PID, d.pidBefore); err != nil {
 		d.logger.Error().Msg(err.Error())
 	}
 }
