@@ -241,6 +241,35 @@ func TestProgramUpgradeFails(t *testing.T) {
 	}
 }
 
+// TestProgramUpgradeTimeout: who asks for an upgrade waits no longer than --timeout, while the server goes on with it.
+// Source: docs/spec/cli.md §5.
+func TestProgramUpgradeTimeout(t *testing.T) {
+	path := named(t)
+	p := serveAs(t, path)
+	hanging := path + ".new"
+	if err := os.WriteFile(hanging, []byte("#!/bin/sh\nexec sleep 1000\n"), 0o700); err != nil { //nolint:gosec // it is a program
+		t.Fatal(err)
+	}
+	if err := os.Rename(hanging, path); err != nil {
+		t.Fatal(err)
+	}
+	pid := strconv.Itoa(p.command.Process.Pid)
+	_, errs, code := told(t, program, "signal", "upgrade", pid, "--timeout", "10ms")
+	if want := "natsd: signal \"upgrade\" " + pid + ": the new process does not serve within 10ms; the server still waits for it, up to 50s\n"; code != 1 || errs != want {
+		t.Errorf("%d %q, want %q", code, errs, want)
+	}
+	for _, args := range []string{"upgrade --timeout 0", "upgrade --timeout -1s", "reload --wait --timeout 0", "ldm --wait --timeout -5m"} {
+		_, errs, code := told(t, program, append(append([]string{"signal"}, strings.Fields(args)...), pid)...)
+		if code != 2 || !strings.Contains(errs, "leaves no time to wait; it must be more than 0") {
+			t.Errorf("%s: %d %s", args, code, errs)
+		}
+	}
+	p.dial()
+	if code := p.end(os.Interrupt); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 // TestProgramUpgradeName: where the configuration has a name to listen on, clients are told that name after an upgrade too: it may be the
 // one in the certificate. Source: docs/spec/cli.md §5.
 func TestProgramUpgradeName(t *testing.T) {

@@ -65,7 +65,7 @@ func (d *daemon) beginHandover(h handover) {
 	h.process = process
 	d.upgrading = &h
 	go func() {
-		r := awaitReady(process, ready)
+		r := awaitReady(process, ready, handoverPatience)
 		r.token = token
 		d.handedOver <- r
 	}()
@@ -157,10 +157,10 @@ func withoutInherited(env []string) []string {
 	return kept
 }
 
-// awaitReady waits until a new process serves. One that does not is ended.
-func awaitReady(process *os.Process, ready *os.File) handoverResult {
+// awaitReady waits until a new process serves. One that does not within limit is ended.
+func awaitReady(process *os.Process, ready *os.File, limit time.Duration) handoverResult {
 	defer func() { _ = ready.Close() }() // it was read
-	_ = ready.SetReadDeadline(time.Now().Add(handoverPatience))
+	_ = ready.SetReadDeadline(time.Now().Add(limit))
 	said, err := io.ReadAll(ready)
 	if err == nil && string(said) == "ready" {
 		pid := process.Pid
@@ -169,10 +169,14 @@ func awaitReady(process *os.Process, ready *os.File) handoverResult {
 	}
 	_ = process.Kill() // perhaps it has ended by itself
 	state, failure := process.Wait()
-	if err == nil {
-		if err = failure; err == nil {
-			err = errors.New(state.String())
-		}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = fmt.Errorf("it did not say that it serves within %v", limit)
+	case err != nil:
+	case failure != nil:
+		err = failure
+	default:
+		err = errors.New(state.String())
 	}
 	return handoverResult{err: fmt.Errorf("the new process did not come up, its log says why: %w", err)}
 }

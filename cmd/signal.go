@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -35,8 +36,11 @@ const signalExample = `  natsd signal reload
 // serviceName is what natsd is called as a service of Windows, whatever its program is called. Source: docs/spec/cli.md §11.
 const serviceName = "natsd"
 
+// signalUpgrade is the name of what is no signal but a command.
+const signalUpgrade = "upgrade"
+
 // signalNames are what a server can be told, in the order of the help text.
-var signalNames = []string{"stop", "quit", "term", "reopen", "reload", "ldm", "upgrade"}
+var signalNames = []string{"stop", "quit", "term", "reopen", "reload", "ldm", signalUpgrade}
 
 // How long --wait waits unless told otherwise.
 const (
@@ -68,12 +72,15 @@ func newSignalCmd(f *Factory) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if o.timeout <= 0 && c.Flags().Changed("timeout") && (o.wait || name == signalUpgrade) {
+				return asUsageError(fmt.Errorf("--timeout of %v leaves no time to wait; it must be more than 0", o.timeout), c)
+			}
 			return o.run(c.Context(), name, targets)
 		},
 	}
 	c.Flags().SortFlags = false
 	c.Flags().BoolVarP(&o.wait, "wait", "w", o.wait, "Wait until it has happened")
-	c.Flags().DurationVar(&o.timeout, "timeout", o.timeout, "With --wait: time it may take (default 30s, with ldm 5m)")
+	c.Flags().DurationVar(&o.timeout, "timeout", o.timeout, "With --wait, and for an upgrade: time it may take (default 30s, with ldm and upgrade 5m)")
 	return c
 }
 
@@ -117,18 +124,8 @@ func (o *signalOptions) run(ctx context.Context, name string, targets []string) 
 
 // tell tells one process, and waits if it has to.
 func (o *signalOptions) tell(ctx context.Context, name string, pid int) error {
-	if name == "upgrade" {
-		fresh, err := control.Upgrade(pid)
-		if err != nil {
-			return err
-		}
-		if _, err := fmt.Fprintf(o.factory.Streams.Out, "%d\n", fresh); err != nil {
-			return fmt.Errorf("cannot print the process id: %w", err)
-		}
-		if !o.wait {
-			return nil
-		}
-		return o.await(ctx, lameDuckWait, goneCheck(pid))
+	if name == signalUpgrade {
+		return o.upgrade(ctx, pid)
 	}
 	if !o.wait {
 		return sendSignal(name, pid)
@@ -148,6 +145,32 @@ func (o *signalOptions) tell(ctx context.Context, name string, pid int) error {
 		return err
 	}
 	return o.await(ctx, limit, done)
+}
+
+// upgrade has a process hand over to a new one, prints the id of that, and waits for the end of the old one if it has to. The time that
+// it may take is for all of it. Source: docs/spec/cli.md §5.
+func (o *signalOptions) upgrade(ctx context.Context, pid int) error {
+	limit := lameDuckWait
+	if o.timeout > 0 {
+		limit = o.timeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	gone := goneCheck(pid)
+	fresh, err := control.Upgrade(pid, limit)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded) && limit < handoverPatience:
+		return fmt.Errorf("the new process does not serve within %v; the server still waits for it, up to %v", limit, handoverPatience)
+	case err != nil:
+		return err
+	}
+	if _, err := fmt.Fprintf(o.factory.Streams.Out, "%d\n", fresh); err != nil {
+		return fmt.Errorf("cannot print the process id: %w", err)
+	}
+	if !o.wait {
+		return nil
+	}
+	return o.await(ctx, limit, gone)
 }
 
 // await waits until done says so, or says that it has failed.

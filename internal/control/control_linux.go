@@ -72,7 +72,7 @@ func serve(c *net.UnixConn, h Handler) {
 	case "status":
 		a.Status = h.Status()
 	case "upgrade":
-		_ = c.SetDeadline(time.Now().Add(upgradePatience))
+		_ = c.SetDeadline(time.Now().Add(UpgradePatience))
 		if a.PID, err = h.Upgrade(); err != nil {
 			a.Error = err.Error()
 		}
@@ -128,9 +128,10 @@ func Ask(pid int) (Status, error) {
 	return a.Status, nil
 }
 
-// Upgrade asks the server with this process id to hand over to a new process, and returns the id of that.
-func Upgrade(pid int) (newPID int, err error) {
-	a, err := ask(pid, "upgrade", upgradePatience)
+// Upgrade asks the server with this process id to hand over to a new process, and returns the id of that. After limit it gives
+// up, though the server does not: the error is os.ErrDeadlineExceeded then.
+func Upgrade(pid int, limit time.Duration) (newPID int, err error) {
+	a, err := ask(pid, "upgrade", min(limit, UpgradePatience))
 	if err != nil {
 		return 0, err
 	}

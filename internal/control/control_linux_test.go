@@ -30,7 +30,7 @@ func TestControl(t *testing.T) {
 	if got, err := Ask(os.Getpid()); err != nil || got != want {
 		t.Errorf("status %+v, %v", got, err)
 	}
-	if pid, err := Upgrade(os.Getpid()); err != nil || pid != 77 {
+	if pid, err := Upgrade(os.Getpid(), UpgradePatience); err != nil || pid != 77 {
 		t.Errorf("upgrade to %d, %v", pid, err)
 	}
 	for _, text := range []string{"nonsense\n", strings.Repeat("x", 1000) + "\n", "\n", "status"} {
@@ -63,7 +63,7 @@ func TestControlRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if _, err := Upgrade(os.Getpid()); err == nil || err.Error() != "not now" {
+	if _, err := Upgrade(os.Getpid(), UpgradePatience); err == nil || err.Error() != "not now" {
 		t.Errorf("a refused upgrade: %v", err)
 	}
 	// Somebody who has taken the name of another process is not believed.

@@ -5,6 +5,7 @@ package control
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Server answers commands.
@@ -22,6 +23,6 @@ func Ask(int) (Status, error) {
 }
 
 // Upgrade is not possible here.
-func Upgrade(int) (newPID int, err error) {
+func Upgrade(int, time.Duration) (newPID int, err error) {
 	return 0, fmt.Errorf("upgrades are not possible on this system: %w", errors.ErrUnsupported)
 }

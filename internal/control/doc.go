@@ -27,8 +27,10 @@ type Handler interface {
 }
 
 const (
-	patience        = 5 * time.Second // for a question
-	upgradePatience = time.Minute
+	patience = 5 * time.Second // for a question
+
+	// UpgradePatience is the longest that a server is waited for that hands over.
+	UpgradePatience = time.Minute
 )
 
 // answer is what a server says.
