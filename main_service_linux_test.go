@@ -89,6 +89,24 @@ func TestProgramNotify(t *testing.T) {
 	manager.next("STOPPING=1")
 }
 
+// TestProgramNotifyLameDuck: a manager is told of lame duck mode as of any stop, and of the time that it may take beyond what the
+// manager gives a stop: without that it would kill the server in the midst of it (sd_notify(3)).
+func TestProgramNotifyLameDuck(t *testing.T) {
+	manager := newServiceManager(t)
+	p := serve(t, "-c", writeConfig(t, "lame_duck_duration: 100s\nlame_duck_grace_period: 90s\nwrite_deadline: 5s\n"))
+	manager.next("READY=1")
+	p.dial()
+	p.signal(syscall.SIGUSR2)
+	want := "STOPPING=1\nSTATUS=Lame duck mode: clients are closed little by little\nEXTEND_TIMEOUT_USEC=110000000"
+	if said := manager.next("Lame duck mode"); said != want {
+		t.Errorf("the manager is told %q, want %q", said, want)
+	}
+	if code := p.end(os.Interrupt); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	manager.next("STOPPING=1\nSTATUS=Stopping")
+}
+
 // TestProgramUpgradeNotify: after a hand-over the manager hears of the new process, and then from it that it is alive, though
 // the watchdog was meant for the old one.
 func TestProgramUpgradeNotify(t *testing.T) {
@@ -107,6 +125,9 @@ func TestProgramUpgradeNotify(t *testing.T) {
 	fresh := strings.TrimSpace(out)
 	if said := manager.next("MAINPID="); said != "MAINPID="+fresh+"\nSTATUS=Serving clients" {
 		t.Errorf("the manager is told %q", said)
+	}
+	if said := manager.next("Lame duck mode"); strings.Contains(said, "STOPPING") { // the new process is the server
+		t.Errorf("the manager is told %q of the old process", said)
 	}
 	// Not command.Wait, which would close the log of the new process too.
 	if state, err := p.command.Process.Wait(); err != nil || state.ExitCode() != 0 {

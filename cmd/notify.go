@@ -7,8 +7,11 @@ import (
 	systemd "github.com/coreos/go-systemd/v22/daemon"
 )
 
-// statusServing is the state of a server that does what it is there for.
-const statusServing = "Serving clients"
+// States of a server.
+const (
+	statusServing  = "Serving clients"
+	statusLameDuck = "Lame duck mode: clients are closed little by little"
+)
 
 // envWatchdogPID is the variable with the process that the watchdog is for. Without it, it is for whoever has the environment.
 const envWatchdogPID = "WATCHDOG_PID"
@@ -33,6 +36,12 @@ func (n notifier) reloading() {
 
 // stopping says that the server stops.
 func (n notifier) stopping(status string) { n.say("STOPPING=1\nSTATUS=%s", status) }
+
+// lameDuck says that the server stops, in lame duck mode, and how long that may take: a manager would kill it after the time that it
+// gives every stop.
+func (n notifier) lameDuck(limit time.Duration) {
+	n.stopping(fmt.Sprintf("%s\nEXTEND_TIMEOUT_USEC=%d", statusLameDuck, limit.Microseconds()))
+}
 
 // handedOver says that another process is the server now, and in its name that it serves: what it has said itself up to now
 // the manager did not believe.

@@ -348,7 +348,9 @@ func (d *daemon) handle(work context.Context, action signalAction) error {
 		}
 		d.stop(work)
 	case actionLameDuck:
-		d.lameDuck(work)
+		if d.lameDuck(work) {
+			d.notify.lameDuck(d.config.Limits.LameDuckDuration + d.stopLimit())
+		}
 	case actionReopen:
 		d.reopenLog()
 	case actionReload:
@@ -388,17 +390,17 @@ func (d *daemon) stopOutcome(err error) error {
 	return d.fail(zerolog.ErrorLevel, fmt.Sprintf("cannot stop in an orderly way within %s: %v", config.FormatDuration(d.stopLimit()), err))
 }
 
-// lameDuck begins lame duck mode unless the server is in it, or stops already. The goroutine it starts
-// ends with lame duck mode, which also ends when the server stops or work ends.
-func (d *daemon) lameDuck(work context.Context) {
+// lameDuck begins lame duck mode unless the server is in it, or stops already, and reports whether it did. The goroutine it
+// starts ends with lame duck mode, which also ends when the server stops or work ends.
+func (d *daemon) lameDuck(work context.Context) (begun bool) {
 	if d.ducked != nil || d.stopped != nil {
 		d.logger.Info().Msg("Ignored, the server is stopping already")
-		return
+		return false
 	}
-	d.notify.say("STATUS=Lame duck mode: clients are closed little by little")
 	d.abandonHandover() // nothing to do after a hand-over
 	d.ducked = make(chan error, 1)
 	go func() { d.ducked <- d.broker.LameDuck(work) }()
+	return true
 }
 
 // retire leaves the ports to the new process, which knows a token, and goes into lame duck mode.
@@ -406,7 +408,9 @@ func (d *daemon) retire(work context.Context, token string) {
 	if err := d.broker.Retire(work, token); err != nil {
 		d.logger.Error().Msgf("Cannot leave the ports to the new process: %v", err)
 	}
-	d.lameDuck(work)
+	if d.lameDuck(work) {
+		d.notify.say("STATUS=%s", statusLameDuck) // no word of a stop: the new process is the server
+	}
 }
 
 // lameDuckOutcome handles the end of lame duck mode and reports whether the server has stopped with it.
