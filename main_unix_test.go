@@ -217,6 +217,18 @@ func TestProgramLameDuck(t *testing.T) {
 	}
 }
 
+// TestProgramMemoryLimit: the log says where the memory limit comes from.
+func TestProgramMemoryLimit(t *testing.T) {
+	t.Setenv("GOMEMLIMIT", "50MiB")
+	p := serve(t)
+	if !strings.Contains(p.log(), "[INF] Memory limit 50.0M, from GOMEMLIMIT\n") {
+		t.Errorf("the log does not say where the memory limit comes from:\n%s", p.log())
+	}
+	if code := p.end(os.Interrupt); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 func TestProgramReopensItsLog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	command := exec.Command(program, "-a", "127.0.0.1", "-p", "-1", "-l", path)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"os"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/natsd/natsd/internal/config"
@@ -15,6 +16,9 @@ import (
 // buffers of sockets, and for what comes in between two collections.
 const memoryShare = 0.9
 
+// envMemoryLimit is the variable with the limit that Go takes by itself.
+const envMemoryLimit = "GOMEMLIMIT"
+
 // limitMemory makes Go collect garbage sooner when the control group of the process has a memory limit, unless GOMEMLIMIT says what to
 // do, and logs it. Without it a server with much pending would be killed where a collection would do.
 func limitMemory(logger *zerolog.Logger) {
@@ -24,7 +28,11 @@ func limitMemory(logger *zerolog.Logger) {
 	case err != nil:
 		logger.Debug().Msgf("The memory limit of the control group cannot be read: %v", err)
 	case limit > 0 && limit != math.MaxInt64:
-		logger.Info().Msgf("Memory limit %s, from the control group", size(float64(limit)))
+		from := "the control group"
+		if _, given := os.LookupEnv(envMemoryLimit); given { // then nobody has looked at the group
+			from = envMemoryLimit
+		}
+		logger.Info().Msgf("Memory limit %s, from %s", size(float64(limit)), from)
 	}
 }
 

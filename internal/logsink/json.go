@@ -68,7 +68,7 @@ func Events() []Event {
 	return []Event{
 		{"server_starting", `Starting natsd version `, "the first line of a start"},
 		{"config_file", `Using configuration file: `, "which file was read"},
-		{"memory_limit", `Memory limit `, "the memory limit that was taken from the control group"},
+		{"memory_limit", `Memory limit `, "the memory limit, and whether it was taken from the control group or from `GOMEMLIMIT`"},
 		{"monitor_listening", `Starting https? monitor on `, "monitoring answers"},
 		{"client_listening", `Listening for client connections on `, "clients are accepted"},
 		{"route_listening", `Listening for route connections on `, "other servers are accepted"},
