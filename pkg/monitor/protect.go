@@ -37,7 +37,8 @@ func (p *Protector) allowed(r *http.Request) bool {
 	if p.token == "" && p.user == "" {
 		return true
 	}
-	if token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); found && p.token != "" {
+	// The scheme is not case-sensitive. Source: RFC 9110 §11.1.
+	if scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") && p.token != "" {
 		return password.Equal(p.token, token)
 	}
 	if user, given, ok := r.BasicAuth(); ok && p.user != "" {

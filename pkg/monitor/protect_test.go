@@ -25,19 +25,25 @@ func TestProtection(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		set  func(*monitor.Options)
-		good func(*http.Request)
+		good []func(*http.Request)
 		bad  []func(*http.Request)
 		open string // besides the probes
 	}{
 		{"token", func(m *monitor.Options) { m.Token = "s3cret" },
-			func(r *http.Request) { r.Header.Set("Authorization", "Bearer s3cret") },
+			[]func(*http.Request){
+				func(r *http.Request) { r.Header.Set("Authorization", "Bearer s3cret") },
+				func(r *http.Request) { r.Header.Set("Authorization", "bearer s3cret") }, // RFC 9110 §11.1
+			},
 			[]func(*http.Request){
 				func(r *http.Request) { r.Header.Set("Authorization", "Bearer s3cre") },
 				func(r *http.Request) { r.Header.Set("Authorization", "Bearer ") },
+				func(r *http.Request) { r.Header.Set("Authorization", "Bearer") },
+				func(r *http.Request) { r.Header.Set("Authorization", "Bearers3cret") },
+				func(r *http.Request) { r.Header.Set("Authorization", "Token s3cret") },
 				func(r *http.Request) { r.SetBasicAuth("", "s3cret") },
 			}, "/"},
 		{"user", func(m *monitor.Options) { m.User, m.Password = "ann", "s3cret" },
-			func(r *http.Request) { r.SetBasicAuth("ann", "s3cret") },
+			[]func(*http.Request){func(r *http.Request) { r.SetBasicAuth("ann", "s3cret") }},
 			[]func(*http.Request){
 				func(r *http.Request) { r.SetBasicAuth("ann", "s3cret2") },
 				func(r *http.Request) { r.SetBasicAuth("bob", "s3cret") },
@@ -58,8 +64,10 @@ func TestProtection(t *testing.T) {
 						t.Errorf("%s for a stranger: %d %s", path, a.status, a.header)
 					}
 				}
-				if a := r.get(path, c.good); a.status != http.StatusOK {
-					t.Errorf("%s with credentials: %d %s", path, a.status, a.body)
+				for _, change := range c.good {
+					if a := r.get(path, change); a.status != http.StatusOK {
+						t.Errorf("%s with credentials: %d %s", path, a.status, a.body)
+					}
 				}
 			}
 		})
