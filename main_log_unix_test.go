@@ -132,3 +132,31 @@ func TestProgramReloadsAwayFromALogServerThatHangs(t *testing.T) {
 		t.Errorf("the new log does not tell of the lines of the old one: %s", text)
 	}
 }
+
+// TestProgramRefusesSyslogAddress: a reload with an address that no log can be at is refused, also where a log file goes first.
+// Source: docs/spec/cli.md §8.3.
+func TestProgramRefusesSyslogAddress(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "log")
+	conf := writeConfig(t, "port: -1\nhost: 127.0.0.1\nlog_file: '"+file+"'\n")
+	command := exec.Command(program, "serve", "-c", conf)
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = command.Process.Kill() })
+	awaitFile(t, file, "Server is ready")
+	rewrite(t, conf, "port: -1\nhost: 127.0.0.1\nlog_file: '"+file+"'\nremote_syslog: 'udp://127.0.0.1'\n")
+	if err := command.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	awaitFile(t, file, "Failed to reload server configuration: "+conf+":4:16: remote_syslog: missing port in address \"127.0.0.1\"")
+	output, err := exec.CommandContext(t.Context(), program, "config", "check", conf).CombinedOutput()
+	if err == nil || !strings.Contains(string(output), "missing port in address") {
+		t.Errorf("config check: %v\n%s", err, output)
+	}
+	if err := command.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := command.Wait(); err != nil {
+		t.Error(err)
+	}
+}

@@ -37,7 +37,7 @@ var table = []rule{
 	}},
 	{pkg: "pkg/confparse"},
 	{pkg: "internal/config", allow: []string{
-		"pkg/confparse", "pkg/broker", "pkg/cluster", "pkg/monitor", "internal/subject", "internal/password", "internal/tlsconfig",
+		"pkg/confparse", "pkg/broker", "pkg/cluster", "pkg/monitor", "internal/subject", "internal/password", "internal/tlsconfig", "internal/logsink",
 		"github.com/spf13/viper", "github.com/nats-io/nkeys",
 	}},
 	{pkg: "pkg/cluster", allow: []string{

@@ -185,6 +185,9 @@ func (k *Key) checkValue(v *confparse.Value) (warning string, err error) {
 		if err == nil && len(k.Words) > 0 && !containsFold(k.Words, text) {
 			return "", &errType{"one of " + strings.Join(k.Words, ", "), v}
 		}
+		if err == nil && k.Check != nil && text != "" {
+			err = k.Check(text)
+		}
 		return "", err
 	case Integer, Size:
 		n, err := integerOf(v, k.expected())

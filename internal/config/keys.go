@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"sync"
+
+	"github.com/natsd/natsd/internal/logsink"
 )
 
 // Schema returns the keys of the top level, and below them all others. The result is shared: it is for reading.
@@ -60,7 +62,7 @@ func logKeys() []Key {
 		{Name: "logfile_compress", Type: Boolean, Default: "false", Since: "natsd 1.2.0", Feature: Rotation, Doc: "Compress log files that were put aside"},
 		{Name: "log_format", Type: Text, Default: "text", Words: []string{"text", "json"}, Since: "natsd 1.2.0", Doc: "Format of the log: text, or json with one object per line"},
 		{Name: "syslog", Type: Boolean, Default: "false", Reload: Live, Since: "1.0", Feature: Syslog, Doc: "Log to the system log"},
-		{Name: "remote_syslog", Type: Text, Reload: Live, Since: "1.0", Feature: Syslog,
+		{Name: "remote_syslog", Type: Text, Check: logsink.CheckAddress, Reload: Live, Since: "1.0", Feature: Syslog,
 			Doc: "URL of a system log to log to: udp://host:port, tcp://host:port or unix:///path; implies syslog"},
 	}
 }

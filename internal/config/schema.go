@@ -112,6 +112,9 @@ type Key struct {
 	Feature Feature
 	Keys    []Key // of a Block, Blocks or Named
 	Strict  bool  // unknown keys in it are errors in any case
+
+	// Check says what is wrong with the form of a Text that is not empty; nil: nothing ever is.
+	Check func(text string) error
 }
 
 // names returns the canonical name and the aliases.

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -46,20 +47,9 @@ func openSystem(address, program string, patience time.Duration) (*System, error
 	s := &System{tag: filepath.Base(program), patience: patience}
 	s.host, _ = os.Hostname()
 	if address != "" {
-		u, err := url.Parse(address)
-		if err != nil {
-			return nil, errors.New("error parsing the address of the system log; write udp://host:port, tcp://host:port or unix:///path")
-		}
-		s.network, s.address = u.Scheme, u.Host
-		switch s.network {
-		case "udp", "tcp":
-			if u.Port() == "" {
-				return nil, fmt.Errorf("error connecting to syslog: %q", "address "+u.Host+": missing port in address")
-			}
-		case "unix":
-			s.address = u.Path
-		default:
-			return nil, fmt.Errorf("error invalid network type: %q", s.network)
+		var err error
+		if s.network, s.address, err = splitAddress(address); err != nil {
+			return nil, err
 		}
 	}
 	err := s.connect()
@@ -71,6 +61,41 @@ func openSystem(address, program string, patience time.Duration) (*System, error
 		return nil, fmt.Errorf("error connecting to syslog: %q", err.Error())
 	}
 	return s, nil
+}
+
+// addressForms says what the address of a system log may be.
+const addressForms = "write udp://host:port, tcp://host:port or unix:///path"
+
+// CheckAddress reports what is wrong with the form of the address of a system log, as OpenSystem would; it connects to nothing.
+// Source: docs/spec/cli.md §8.3.
+func CheckAddress(address string) error {
+	_, _, err := splitAddress(address)
+	return err
+}
+
+// splitAddress returns the network and the address on it that an address stands for.
+func splitAddress(address string) (network, rest string, err error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "", "", errors.New("error parsing the address of the system log; " + addressForms) // its text may hold more than an address
+	}
+	switch u.Scheme {
+	case "udp", "tcp":
+		if u.Port() == "" {
+			return "", "", fmt.Errorf("missing port in address %q; %s", u.Host, addressForms)
+		}
+		if n, err := strconv.ParseUint(u.Port(), 10, 16); err != nil || n == 0 {
+			return "", "", fmt.Errorf("invalid port %s in address %q; it must be from 1 to 65535", u.Port(), u.Host)
+		}
+		return u.Scheme, u.Host, nil
+	case "unix":
+		if u.Path == "" {
+			return "", "", errors.New("missing path of the system log; " + addressForms)
+		}
+		return u.Scheme, u.Path, nil
+	default:
+		return "", "", fmt.Errorf("error invalid network type: %q; %s", u.Scheme, addressForms)
+	}
 }
 
 // connect makes a new connection.

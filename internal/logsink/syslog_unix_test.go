@@ -92,13 +92,37 @@ func TestSystem(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	for _, address := range []string{"tcp://127.0.0.1:1", "unix:///none"} {
+		if _, err := logsink.OpenSystem(address, "natsd"); err == nil || !strings.HasPrefix(err.Error(), `error connecting to syslog: "`) {
+			t.Errorf("%s: %v", address, err)
+		}
+		if err := logsink.CheckAddress(address); err != nil { // nobody has connected
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
+
+// TestSystemAddress: an address of a wrong form is told in the same words by who opens the log and by who only checks it.
+// Source: docs/spec/cli.md §8.3.
+func TestSystemAddress(t *testing.T) {
 	for address, want := range map[string]string{
-		"http://h:1": `error invalid network type: "http"`, "syslog://h:1": `error invalid network type: "syslog"`,
-		"udp://h": `error connecting to syslog: "address h: missing port in address"`, "tcp://127.0.0.1:1": `error connecting to syslog: "`,
-		"unix:///none": `error connecting to syslog: "`, "%": "error parsing the address of the system log",
+		"http://h:1": `error invalid network type: "http"; write udp://`, "syslog://h:1": `error invalid network type: "syslog"; write udp://`, "foo": `error invalid network type: ""; write udp://`,
+		"h:514": `error invalid network type: "h"; write udp://`, "127.0.0.1:514": "error parsing the address of the system log; write udp://",
+		"udp://": `missing port in address ""; write udp://`, "udp://h": `missing port in address "h"; write udp://`, "tcp://h:": `missing port in address "h:"; write udp://`,
+		"udp:h:514": `missing port in address ""; write udp://`, "udp://h:0": `invalid port 0 in address "h:0"; it must be from 1 to 65535`,
+		"tcp://h:65536": `invalid port 65536 in address "h:65536"; it must be from 1 to 65535`, "tcp://h:syslog": "error parsing the address of the system log; write udp://",
+		"unix://": "missing path of the system log; write udp://", "unix:log": "missing path of the system log; write udp://", "%": "error parsing the address of the system log; write udp://",
 	} {
-		if _, err := logsink.OpenSystem(address, "natsd"); err == nil || !strings.HasPrefix(err.Error(), want) {
-			t.Errorf("%s: %v, want %s", address, err, want)
+		_, opened := logsink.OpenSystem(address, "natsd")
+		for _, err := range []error{opened, logsink.CheckAddress(address)} {
+			if err == nil || !strings.HasPrefix(err.Error(), want) {
+				t.Errorf("%s: %v, want %s", address, err, want)
+			}
+		}
+	}
+	for _, address := range []string{"udp://h:514", "udp://[::1]:514", "udp://:514", "tcp://logs.example.com:65535", "unix:///dev/log", "unix:/dev/log"} {
+		if err := logsink.CheckAddress(address); err != nil {
+			t.Errorf("%s: %v", address, err)
 		}
 	}
 }

@@ -26,6 +26,9 @@ func OpenSystem(host, _ string) (*System, error) {
 	return &System{log}, nil
 }
 
+// CheckAddress accepts everything: the name of a machine has no form to speak of.
+func CheckAddress(string) error { return nil }
+
 // WriteText writes the text of a line. Source: docs/spec/cli.md §11 (texts and ids).
 func (s *System) WriteText(level zerolog.Level, text string) error {
 	const notice, failure, debug, trace, fatal = 1, 2, 3, 4, 5
