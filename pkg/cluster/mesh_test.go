@@ -258,7 +258,7 @@ func TestReloadOfPinnedKeys(t *testing.T) {
 	if lines := of[say](all); !slices.ContainsFunc(lines, func(s say) bool { return s.text == "Disconnect 3 routes due to pinned certs reload" }) {
 		t.Errorf("log: %v", lines)
 	}
-	d.after(closed{1}, closed{2}, closed{4}, closed{6})
+	d.after(closed{link: 1}, closed{link: 2}, closed{link: 4}, closed{link: 6})
 	if dials := of[dial](d.pass(5 * time.Second)); len(dials) != 1 || dials[0].addr != "10.0.0.9:6222" {
 		t.Errorf("dials %v", dials)
 	}
