@@ -56,19 +56,20 @@ func newRootCmd(f *Factory) *cobra.Command {
 	root.SetHelpCommand(newHelpCmd())
 	root.SetHelpCommandGroupID(groupOther)
 	root.SetCompletionCommandGroupID(groupOther)
-	refuseUnknownShells(root)
+	setUpCompletion(root)
 	return root
 }
 
-// refuseUnknownShells makes Cobra's own `completion` command complain about a shell it does not know,
-// where it would print its help and report success.
-func refuseUnknownShells(root *cobra.Command) {
+// setUpCompletion makes Cobra's own `completion` command print scripts that execute nothing, and complain about a shell it does
+// not know, where it would print its help and report success.
+func setUpCompletion(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" {
 			c.Args = refuseUnknownCommand
 			c.RunE = root.RunE
 			c.SuggestionsMinimumDistance = 1 // the names of shells are short
+			replaceCompletionScripts(c)
 		}
 	}
 }

@@ -15,15 +15,50 @@ __natsd_init_completion()
     _get_comp_words_by_ref "$@" cur prev words cword
 }
 
+# Sets word to $1 without quotes and backslashes, and with the home directory for a ~/ in front.
+# Nothing else is expanded, and nothing is executed.
+__natsd_unquote() {
+    local text="$1" quote="" char i
+
+    word=""
+    if [[ ${text} == "~/"* ]]; then
+        word=${HOME}
+        text=${text:1}
+    fi
+    for ((i = 0; i < ${#text}; i++)); do
+        char=${text:i:1}
+        if [[ ${char} == "\\" && ${quote} != "'" ]]; then
+            i=$((i + 1))
+            word+=${text:i:1}
+        elif [[ -n ${quote} && ${char} == "${quote}" ]]; then
+            quote=""
+        elif [[ -z ${quote} && (${char} == "'" || ${char} == '"') ]]; then
+            quote=${char}
+        else
+            word+=${char}
+        fi
+    done
+}
+
 # This function calls the natsd program to obtain the completion
 # results and the directive.  It fills the 'out' and 'directive' vars.
 __natsd_get_completion_results() {
-    local requestComp lastParam lastChar args
+    local program word lastParam lastChar args
 
     # Prepare the command to request completions for the program.
     # Calling ${words[0]} instead of directly natsd allows handling aliases
-    args=("${words[@]:1}")
-    requestComp="${words[0]} __complete ${args[*]}"
+    # The words are handed over as they are: eval would execute them.
+    __natsd_unquote "${words[0]}"
+    program=${word}
+    case "$(type -t -- "${program}")" in
+    file|function) ;;
+    *) program=natsd ;;
+    esac
+    args=()
+    for lastParam in "${words[@]:1}"; do
+        __natsd_unquote "${lastParam}"
+        [[ -n ${lastParam} ]] && args+=("${word}") # the empty one at the cursor is added below
+    done
 
     lastParam=${words[$((${#words[@]}-1))]}
     lastChar=${lastParam:$((${#lastParam}-1)):1}
@@ -33,7 +68,7 @@ __natsd_get_completion_results() {
         # If the last parameter is complete (there is a space following it)
         # We add an extra empty parameter so we can indicate this to the go method.
         __natsd_debug "Adding extra empty parameter"
-        requestComp="${requestComp} ''"
+        args+=("")
     fi
 
     # When completing a flag with an = (e.g., natsd -n=<TAB>)
@@ -43,9 +78,8 @@ __natsd_get_completion_results() {
         cur="${cur#*=}"
     fi
 
-    __natsd_debug "Calling ${requestComp}"
-    # Use eval to handle any environment variables and such
-    out=$(eval "${requestComp}" 2>/dev/null)
+    __natsd_debug "Calling ${program} __complete ${args[*]}"
+    out=$("${program}" __complete "${args[@]}" 2>/dev/null)
 
     # Extract the directive integer at the very end of the output following a colon (:)
     directive=${out##*:}

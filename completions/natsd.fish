@@ -12,17 +12,21 @@ function __natsd_perform_completion
 
     # Extract all args except the last one
     set -l args (commandline -opc)
-    # Extract the last arg and escape it in case it is a space
-    set -l lastArg (string escape -- (commandline -ct))
+    # Extract the last arg
+    set -l lastArg (commandline -ct)
 
     __natsd_debug "args: $args"
     __natsd_debug "last arg: $lastArg"
 
     # Disable ActiveHelp which is not supported for fish shell
-    set -l requestComp "NATSD_ACTIVE_HELP=0 $args[1] __complete $args[2..-1] $lastArg"
+    # The words are handed over as they are: eval would execute them.
+    set -lx NATSD_ACTIVE_HELP 0
+    set -l program $args[1]
+    string match -q -- '~/*' $program; and set program "$HOME"(string sub -s 2 -- $program)
+    type -q -- $program; or set program natsd
 
-    __natsd_debug "Calling $requestComp"
-    set -l results (eval $requestComp 2> /dev/null)
+    __natsd_debug "Calling $program __complete $args[2..-1] $lastArg"
+    set -l results ($program __complete $args[2..-1] "$lastArg" 2> /dev/null)
 
     # Some programs may output extra empty lines after the directive.
     # Let's ignore them or else it will break completion.

@@ -46,8 +46,10 @@ filter __natsd_escapeStringWithSpecialChars {
     # Split the command at the first space to separate the program and arguments.
     $Program,$Arguments = $Command.Split(" ",2)
 
-    $RequestComp="$Program __complete $Arguments"
-    __natsd_debug "RequestComp: $RequestComp"
+    # The words are handed over as they are: Invoke-Expression would execute them.
+    $Words = @(("$Arguments" | Select-String -AllMatches '(?:"[^"]*"?|''[^'']*''?|[^\s"''])+').Matches |
+        Where-Object { $_ } | ForEach-Object { $_.Value -replace '["'']', '' })
+    __natsd_debug "Words: $Words"
 
     # we cannot use $WordToComplete because it
     # has the wrong values if the cursor was moved
@@ -77,19 +79,19 @@ filter __natsd_escapeStringWithSpecialChars {
             ($PSVersionTable.PsVersion -lt [version]'7.3.0' -and -not [ExperimentalFeature]::IsEnabled("PSNativeCommandArgumentPassing")) -or
             (($PSVersionTable.PsVersion -ge [version]'7.3.0' -or [ExperimentalFeature]::IsEnabled("PSNativeCommandArgumentPassing")) -and
               $PSNativeCommandArgumentPassing -eq 'Legacy')) {
-             $RequestComp="$RequestComp" + ' `"`"'
+             $Words += '""'
         } else {
-             $RequestComp="$RequestComp" + ' ""'
+             $Words += ''
         }
     }
 
-    __natsd_debug "Calling $RequestComp"
+    __natsd_debug "Calling $Program __complete $Words"
     # First disable ActiveHelp which is not supported for Powershell
     ${env:NATSD_ACTIVE_HELP}=0
 
     #call the command store the output in $out and redirect stderr and stdout to null
     # $Out is an array contains each line per element
-    Invoke-Expression -OutVariable out "$RequestComp" 2>&1 | Out-Null
+    $Out = @(& $Program __complete @Words 2>$null)
 
     # get directive from last line
     [int]$Directive = $Out[-1].TrimStart(':')

@@ -63,6 +63,38 @@ func TestCompletion(t *testing.T) {
 				term.await(c.want)
 				clean()
 			}
+			// What is on the line is not executed (docs/spec/cli.md §1), and the word after it is completed.
+			ran := filepath.Join(folder, "ran")
+			commands := []string{"$(touch ran)", "\"$(touch ran)\"", "--name=$(touch ran)=", "\"';touch ran;'\""}
+			switch shell {
+			case "fish":
+				commands = append(commands, "(touch ran)") // backquotes mean nothing there
+			case "zsh":
+				term.keys("-l", "bindkey '^I' complete-word") // by default Tab expands the word at the cursor, whatever the command
+				term.keys("Enter")
+				clean()
+				fallthrough
+			default:
+				commands = append(commands, "`touch ran`", "<(touch ran)")
+			}
+			for _, command := range commands {
+				for _, line := range []struct{ typed, want string }{
+					{"natsd config explain -c " + command + " max_pend", "max_pending"},
+					{"natsd config explain -c " + command, ""},
+					{"natsd config explain -c " + command + " ", ""},
+				} {
+					term.keys("-l", line.typed)
+					term.await(strings.TrimSpace(line.typed)) // or clean would find the prompt before it, and run the line
+					term.keys("Tab")
+					if line.want != "" && strings.Contains(command, "$(") { // others are more than one word to some shells
+						term.await(line.want)
+					}
+					clean()
+					if _, err := os.Stat(ran); err == nil {
+						t.Fatalf("%s: what is on the line was executed", line.typed)
+					}
+				}
+			}
 			term.keys("-l", "natsd signal reload "+strconv.Itoa(s.command.Process.Pid)[:1])
 			term.keys("Tab", "Tab")
 			term.await(strconv.Itoa(s.command.Process.Pid))
