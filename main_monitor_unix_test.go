@@ -228,3 +228,33 @@ func TestProgramWarnsOfMonitorCertificate(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 }
+
+// TestProgramTopFilter: a filter is looked for among all connections of a real server, and drives no terminal. Spec: docs/spec/cli.md §1.
+func TestProgramTopFilter(t *testing.T) {
+	p := serve(t, "-m", "-1")
+	for _, name := range []string{"audit", "billing", "Billing-2"} {
+		conn, in := p.dial()
+		fmt.Fprintf(conn, "CONNECT {\"verbose\":false,\"name\":%q}\r\nPING\r\n", name)
+		for line := ""; line != "PONG\r\n"; {
+			var err error
+			if line, err = in.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, test := range []struct {
+		args        []string
+		want, other string
+	}{
+		{[]string{"--filter", "BILLING", "-n", "1"}, "Connections: 3  filter BILLING: 2", "audit"},
+		{[]string{"--filter", "ing-2", "-n", "1"}, "Billing-2", "audit"},
+		{[]string{"--filter", "\x1b[2J"}, "Connections: 3  filter ?[2J: 0", "\x1b"},
+		{[]string{"--filter", "ing-2", "--json"}, `"total_connections": 3`, "audit"},
+	} {
+		args := append([]string{"top", p.monitor().url, "--once", "--delay", "100ms"}, test.args...)
+		out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), test.want) || strings.Contains(string(out), test.other) {
+			t.Errorf("%q prints (%v)\n%s", test.args, err, out)
+		}
+	}
+}

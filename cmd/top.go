@@ -15,13 +15,14 @@ import (
 const topLong = `Show what a server does, live, in the terminal: rates, and the connections sorted by one of
 their columns. It reads the monitor port of natsd or of nats-server.
 
-Keys: o sort, n number of rows, s subscriptions, space pause, ? help, q quit.
+Keys: o sort, n number of rows, / filter, s subscriptions, space pause, ? help, q quit.
 
 If the monitor port wants credentials, give the token in the environment variable
 NATSD_MONITOR_TOKEN, or user and password in the URL.`
 
 const topExample = `  natsd top
   natsd top http://10.0.0.5:8222 --sort pending
+  natsd top --filter billing     those whose name, host, user or cid contains it
   natsd top --once --json | jq .rates`
 
 // topSorts are what connections can be sorted by, as nats-top calls it.
@@ -69,6 +70,7 @@ func newTopCmd(f *Factory) *cobra.Command {
 	c.Flags().StringVarP(&o.sort, "sort", "o", o.sort, "What to sort by: "+strings.Join(topSorts, ", "))
 	_ = c.RegisterFlagCompletionFunc("sort", completeWords(topSorts...)) // it fails for an unknown flag only
 	c.Flags().IntVarP(&o.limit, "conns", "n", o.limit, "Number of connections")
+	c.Flags().StringVar(&o.filter, "filter", o.filter, "Only connections whose name, host, user or cid contains this `text`")
 	c.Flags().DurationVarP(&o.delay, "delay", "d", o.delay, "Time between two looks")
 	c.Flags().BoolVar(&o.subs, "subs", o.subs, "Show subscriptions")
 	c.Flags().BoolVar(&o.once, "once", o.once, "Print one look and exit; the rates are those of one delay")
@@ -106,6 +108,7 @@ func (o *topOptions) printOnce(ctx context.Context, f *Factory, source *topSourc
 	if err != nil {
 		return err
 	}
+	s = s.shown(o.topQuery)
 	text := ""
 	if o.json {
 		body, err := json.MarshalIndent(s, "", "  ")
@@ -114,7 +117,7 @@ func (o *topOptions) printOnce(ctx context.Context, f *Factory, source *topSourc
 		}
 		text = string(body) + "\n"
 	} else {
-		text = strings.Join(append(topHeader(s), topTable(s, o.topQuery)...), "\n") + "\n"
+		text = strings.Join(append(topHeader(s, o.topQuery), topTable(s, o.topQuery)...), "\n") + "\n"
 	}
 	if _, err := fmt.Fprint(f.Streams.Out, text); err != nil {
 		return fmt.Errorf("cannot print the answer: %w", err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -78,6 +79,40 @@ type topSample struct {
 	Rates  topRates  `json:"rates"`
 	Total  int       `json:"total_connections"` // that there are
 	Conns  []topConn `json:"connections"`
+
+	matching int // connections that the filter lets through; set by shown
+}
+
+// host returns where the client is.
+func (c *topConn) host() string {
+	if c.IP == "" {
+		return "in process"
+	}
+	return net.JoinHostPort(c.IP, strconv.Itoa(c.Port))
+}
+
+// matches reports whether name, host, user or cid contains text, which is in lower case.
+func (c *topConn) matches(text string) bool {
+	for _, field := range []string{c.Name, c.host(), c.User, strconv.FormatUint(c.Cid, 10)} {
+		if strings.Contains(strings.ToLower(field), text) {
+			return true
+		}
+	}
+	return false
+}
+
+// shown returns the sample with the connections that q is about: those that match its filter, and no more than its limit.
+func (s *topSample) shown(q topQuery) *topSample {
+	now, text := *s, strings.ToLower(q.filter)
+	now.Conns = []topConn{}
+	for i := range s.Conns {
+		if s.Conns[i].matches(text) {
+			now.Conns = append(now.Conns, s.Conns[i])
+		}
+	}
+	now.matching = len(now.Conns)
+	now.Conns = now.Conns[:min(len(now.Conns), q.limit)]
+	return &now
 }
 
 // topSource asks a monitor port.
@@ -90,12 +125,23 @@ type topSource struct {
 
 // topQuery says which connections are wanted.
 type topQuery struct {
-	sort  string
-	limit int
-	subs  bool
+	sort   string
+	limit  int
+	subs   bool
+	filter string // empty: all
 }
 
-// sample looks at the server.
+// lookedAt returns how many connections are asked for at a server that has connections. A server knows nothing of filters, so
+// with one it is asked for all, and for some that come meanwhile.
+func (q topQuery) lookedAt(connections int64) int {
+	const more = 1024
+	if q.filter == "" {
+		return q.limit
+	}
+	return max(q.limit, int(connections)+more)
+}
+
+// sample looks at the server. With a filter, it has all connections, for shown to choose from.
 func (s *topSource) sample(ctx context.Context, q topQuery) (*topSample, error) {
 	now := &topSample{}
 	if err := s.get(ctx, "varz", nil, &now.Server); err != nil {
@@ -104,7 +150,7 @@ func (s *topSource) sample(ctx context.Context, q topQuery) (*topSample, error) 
 	if now.Server.ServerID == "" {
 		return nil, fmt.Errorf("%s is no monitor port of a NATS server", s.base.Redacted())
 	}
-	values := url.Values{"sort": {q.sort}, "limit": {strconv.Itoa(q.limit)}, "auth": {"1"}}
+	values := url.Values{"sort": {q.sort}, "limit": {strconv.Itoa(q.lookedAt(now.Server.Connections))}, "auth": {"1"}}
 	if q.subs {
 		values.Set("subs", "1")
 	}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gdamore/tcell/v2"
 )
@@ -22,7 +24,7 @@ type topScreen struct {
 	paused bool
 	help   bool
 	first  int    // row at the top
-	asking string // what the line at the bottom asks for: sort or rows; empty: nothing
+	asking string // what the line at the bottom asks for: sort, rows or filter; empty: nothing
 	answer string
 	note   string // about the last answer
 }
@@ -118,7 +120,11 @@ func (s *topScreen) handle(e tcell.Event) (quit bool) {
 	case tcell.KeyHome:
 		s.first = 0
 	case tcell.KeyEscape:
-		s.help = false
+		if s.help {
+			s.help = false
+		} else {
+			s.options.filter = ""
+		}
 	case tcell.KeyRune:
 		return s.command(key.Rune())
 	}
@@ -138,6 +144,8 @@ func (s *topScreen) command(r rune) (quit bool) {
 		s.asking, s.answer = "sort", ""
 	case 'n':
 		s.asking, s.answer = "rows", ""
+	case '/':
+		s.asking, s.answer = "filter", s.options.filter
 	case 's':
 		s.options.subs = !s.options.subs
 		s.note = "subscriptions come with the next look"
@@ -149,21 +157,28 @@ func (s *topScreen) command(r rune) (quit bool) {
 	return false
 }
 
-// edit adds a key to the answer.
+// edit adds a key to the answer. A filter counts while it is typed.
 func (s *topScreen) edit(key *tcell.EventKey) {
 	switch key.Key() {
 	case tcell.KeyEnter:
 		s.take()
+		return
 	case tcell.KeyEscape:
-		s.asking = ""
-	case tcell.KeyBackspace, tcell.KeyBackspace2:
-		if s.answer != "" {
-			s.answer = s.answer[:len(s.answer)-1]
+		if s.asking == "filter" {
+			s.options.filter = ""
 		}
+		s.asking = ""
+		return
+	case tcell.KeyBackspace, tcell.KeyBackspace2:
+		_, n := utf8.DecodeLastRuneInString(s.answer)
+		s.answer = s.answer[:len(s.answer)-n]
 	case tcell.KeyRune:
-		if r := key.Rune(); r < 0x7f && len(s.answer) < maxCell {
+		if r := key.Rune(); unicode.IsPrint(r) && utf8.RuneCountInString(s.answer) < maxCell {
 			s.answer += string(r)
 		}
+	}
+	if s.asking == "filter" {
+		s.options.filter = s.answer
 	}
 }
 
@@ -192,6 +207,8 @@ const topHelp = `Keys
   o      sort by: cid, start, subs, pending, msgs_to, msgs_from, bytes_to,
          bytes_from, last, idle, uptime, rtt
   n      number of connections
+  /      show only connections whose name, host, user or cid contains a text;
+         enter keeps it, escape clears it
   s      subscriptions on and off
   space  pause and go on
   up, down, page up, page down, home   scroll
@@ -210,11 +227,12 @@ func (s *topScreen) draw() {
 		s.screen.Show()
 		return
 	}
-	header := topHeader(s.last)
+	last := s.last.shown(s.options.topQuery)
+	header := topHeader(last, s.options.topQuery)
 	for y, line := range header {
 		s.line(y, width, line, plain)
 	}
-	table := topTable(s.last, s.options.topQuery)
+	table := topTable(last, s.options.topQuery)
 	room := max(0, height-len(header)-2) // the head of the table, and the last line
 	s.first = max(0, min(s.first, len(table)-1-room))
 	s.line(len(header), width, table[0], plain.Bold(true).Reverse(true))
@@ -232,6 +250,8 @@ func (s *topScreen) status() string {
 		return "sort by: " + s.answer + "_"
 	case s.asking == "rows":
 		return "number of connections: " + s.answer + "_"
+	case s.asking == "filter":
+		return "filter: " + clean(s.answer) + "_"
 	case s.note != "":
 		return s.note
 	case s.err != nil:
@@ -241,7 +261,7 @@ func (s *topScreen) status() string {
 	if s.paused {
 		state = "PAUSED  "
 	}
-	return state + "sorted by " + s.options.sort + "  o sort  n rows  s subscriptions  space pause  ? help  q quit"
+	return state + "sorted by " + s.options.sort + "  o sort  n rows  / filter  s subscriptions  space pause  ? help  q quit"
 }
 
 // line writes one line of the screen, cut to its width.

@@ -3,19 +3,22 @@ package cmd
 import (
 	"fmt"
 	"math"
-	"net"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 )
 
-// topHeader returns the lines above the connections.
-func topHeader(s *topSample) []string {
+// topHeader returns the lines above the connections of a sample that is shown.
+func topHeader(s *topSample, q topQuery) []string {
 	v, r := &s.Server, &s.Rates
 	name := v.ServerName
 	if name == "" {
 		name = v.ServerID
+	}
+	filter := ""
+	if q.filter != "" {
+		filter = fmt.Sprintf("  filter %s: %d", clean(q.filter), s.matching)
 	}
 	return []string{
 		fmt.Sprintf("%s  version %s  up %s", clean(name), clean(v.Version), clean(v.Uptime)),
@@ -23,7 +26,7 @@ func topHeader(s *topSample) []string {
 		fmt.Sprintf("  In:   %s msgs  %s  |  %s msgs/s  %s/s", number(float64(v.InMsgs)), size(float64(v.InBytes)), number(r.InMsgs), size(r.InBytes)),
 		fmt.Sprintf("  Out:  %s msgs  %s  |  %s msgs/s  %s/s", number(float64(v.OutMsgs)), size(float64(v.OutBytes)), number(r.OutMsgs), size(r.OutBytes)),
 		"",
-		fmt.Sprintf("Connections: %d", s.Total),
+		fmt.Sprintf("Connections: %d%s", s.Total, filter),
 	}
 }
 
@@ -37,12 +40,7 @@ type topColumn struct {
 // topColumns returns the columns for a query.
 func topColumns(q topQuery) []topColumn {
 	columns := []topColumn{
-		{"HOST", false, func(c *topConn, _ time.Time) string {
-			if c.IP == "" {
-				return "in process"
-			}
-			return net.JoinHostPort(c.IP, strconv.Itoa(c.Port))
-		}},
+		{"HOST", false, func(c *topConn, _ time.Time) string { return c.host() }},
 		{"CID", true, func(c *topConn, _ time.Time) string { return strconv.FormatUint(c.Cid, 10) }},
 		{"NAME", false, func(c *topConn, _ time.Time) string { return c.Name }},
 		{"SUBS", true, func(c *topConn, _ time.Time) string { return strconv.FormatInt(c.Subscriptions, 10) }},
