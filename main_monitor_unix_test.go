@@ -258,3 +258,35 @@ func TestProgramTopFilter(t *testing.T) {
 		}
 	}
 }
+
+// TestProgramMonitorClientCertificate: healthcheck and top get through to a monitor port that demands certificates, and nobody
+// else does, probes included. Spec: docs/spec/cli.md §1.
+func TestProgramMonitorClientCertificate(t *testing.T) {
+	ca, folder := certs.NewAuthority(t), t.TempDir()
+	certFile, keyFile := ca.Server(nil).Write(t, folder, "monitor")
+	caFile := ca.Write(t, folder)
+	clientCert, clientKey := ca.Client("prober", nil).Write(t, folder, "client")
+	p := serve(t, "-c", writeConfig(t, fmt.Sprintf("https: '127.0.0.1:-1'\nmonitor { tls { cert_file: %q, key_file: %q, ca_file: %q, verify: true } }\n",
+		certFile, keyFile, caFile)))
+	port := p.monitor().url
+	for _, command := range [][]string{{"healthcheck", port + "/livez"}, {"top", port, "--once", "--delay", "100ms"}} {
+		for _, test := range []struct {
+			name, want string
+			code       int
+			args       []string
+		}{
+			{name: "a certificate", code: 0, args: []string{"--tlscacert", caFile, "--tlscert", clientCert, "--tlskey", clientKey}},
+			{name: "none", want: "no answer from " + port, code: 1, args: []string{"--tlscacert", caFile}},
+			{name: "an unknown server", want: "certificate signed by unknown authority", code: 1, args: []string{"--tlscert", clientCert, "--tlskey", clientKey}},
+			{name: "no key", want: "there is no key for the certificate " + clientCert + "; give --tlskey", code: 1, args: []string{"--tlscert", clientCert}},
+			{name: "a key alone", want: "there is no certificate for the key " + clientKey + "; give --tlscert", code: 1, args: []string{"--tlskey", clientKey}},
+			{name: "no such file", want: "cannot read the certificates: open /none: ", code: 1, args: []string{"--tlscacert", "/none"}},
+		} {
+			run := exec.CommandContext(t.Context(), program, append(command, test.args...)...)
+			out, _ := run.CombinedOutput() // what went wrong is in the exit code
+			if run.ProcessState.ExitCode() != test.code || !strings.Contains(string(out), test.want) {
+				t.Errorf("%s, %s: exit code %d, want %d and %q; it prints\n%s", command[0], test.name, run.ProcessState.ExitCode(), test.code, test.want, out)
+			}
+		}
+	}
+}

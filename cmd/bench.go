@@ -2,8 +2,6 @@ package cmd
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
@@ -52,8 +50,7 @@ type benchOptions struct {
 
 	servers            []string
 	creds              string
-	ca, cert, key      string
-	insecure           bool
+	tls                clientTLS
 	monitor            string
 	pid                int
 	duration, warmup   time.Duration
@@ -151,10 +148,7 @@ func newBenchMixedCmd(f *Factory) *cobra.Command {
 // addTargetFlags adds the flags that say who is measured.
 func (o *benchOptions) addTargetFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.creds, "creds", "", "`file` with the seed of an nkey, or a JWT and a seed")
-	flags.StringVar(&o.ca, "tlscacert", "", "`file` with the certificates that a server's is checked against")
-	flags.StringVar(&o.cert, "tlscert", "", "`file` with a certificate of the client")
-	flags.StringVar(&o.key, "tlskey", "", "`file` with its key")
-	flags.BoolVar(&o.insecure, "insecure", false, "Do not check the certificate of a server")
+	o.tls.addFlags(flags)
 }
 
 // addRunFlags adds the flags of all commands that play workloads once.
@@ -330,8 +324,12 @@ func (o *benchOptions) usage(pid int) (bench.Usage, error) {
 		if err != nil {
 			return nil, err
 		}
+		client, err := newMonitorClient(o.tls)
+		if err != nil {
+			return nil, err
+		}
 		token, _ := o.factory.LookupEnv(envMonitorToken)
-		source := &topSource{client: newMonitorClient(o.insecure), base: u, token: token}
+		source := &topSource{client: client, base: u, token: token}
 		return bench.MonitorUsage(u.Redacted(), func(answer any) error {
 			ctx, cancel := context.WithTimeout(context.Background(), monitorPatience)
 			defer cancel()
@@ -357,28 +355,12 @@ func (o *benchOptions) secrets(t *bench.Target) error {
 			return err
 		}
 	}
-	if o.ca == "" && o.cert == "" && !o.insecure {
+	if !o.tls.isGiven() {
 		return nil
 	}
-	t.TLS = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.insecure} //nolint:gosec // the user says so
-	if o.ca != "" {
-		text, err := os.ReadFile(o.ca)
-		if err != nil {
-			return fmt.Errorf("cannot read the certificates: %w", err)
-		}
-		t.TLS.RootCAs = x509.NewCertPool()
-		if !t.TLS.RootCAs.AppendCertsFromPEM(text) {
-			return fmt.Errorf("there is no certificate in %s", o.ca)
-		}
-	}
-	if o.cert != "" || o.key != "" {
-		pair, err := tls.LoadX509KeyPair(o.cert, o.key)
-		if err != nil {
-			return fmt.Errorf("cannot use the certificate of the client: %w", err)
-		}
-		t.TLS.Certificates = []tls.Certificate{pair}
-	}
-	return nil
+	var err error
+	t.TLS, err = o.tls.load()
+	return err
 }
 
 // judge returns an error if a bar is missed.

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +23,10 @@ const healthcheckLong = `Ask the monitor port of a server whether it is healthy,
 The exit code is 0 if it is, and 1 otherwise.
 
 The path of the URL says what to ask: /healthz (the default, which nats-server has too),
-/livez, /readyz or /startupz.`
+/livez, /readyz or /startupz.
+
+A monitor port that demands certificates (monitor.tls.verify) demands one here too:
+give --tlscert and --tlskey.`
 
 const healthcheckExample = `  natsd healthcheck
   natsd healthcheck http://127.0.0.1:8222/readyz`
@@ -32,7 +34,7 @@ const healthcheckExample = `  natsd healthcheck
 // newHealthcheckCmd returns `natsd healthcheck`.
 func newHealthcheckCmd(f *Factory) *cobra.Command {
 	const patience = 5 * time.Second
-	timeout, insecure := patience, false
+	timeout, secure := patience, clientTLS{}
 	c := &cobra.Command{
 		Use:     "healthcheck [URL]",
 		GroupID: groupServer,
@@ -48,9 +50,13 @@ func newHealthcheckCmd(f *Factory) *cobra.Command {
 			if u.Path == "" || u.Path == "/" {
 				u.Path = "/healthz"
 			}
+			client, err := newMonitorClient(secure)
+			if err != nil {
+				return err
+			}
 			ctx, cancel := context.WithTimeout(c.Context(), timeout)
 			defer cancel()
-			text, err := probe(ctx, newMonitorClient(insecure), u)
+			text, err := probe(ctx, client, u)
 			if err != nil {
 				return err
 			}
@@ -61,7 +67,7 @@ func newHealthcheckCmd(f *Factory) *cobra.Command {
 		},
 	}
 	c.Flags().DurationVar(&timeout, "timeout", timeout, "Time the server may take to answer")
-	c.Flags().BoolVar(&insecure, "insecure", insecure, "Do not check the certificate of the server")
+	secure.addFlags(c.Flags())
 	return c
 }
 
@@ -82,10 +88,12 @@ func monitorURL(args []string) (*url.URL, error) {
 }
 
 // newMonitorClient returns what asks monitor ports. Proxies are for others.
-func newMonitorClient(insecure bool) *http.Client {
-	return &http.Client{Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: insecure}, //nolint:gosec // the user says so
-	}}
+func newMonitorClient(secure clientTLS) (*http.Client, error) {
+	config, err := secure.load()
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: config}}, nil
 }
 
 // probe asks, and returns what a healthy server answers.

@@ -18,7 +18,8 @@ their columns. It reads the monitor port of natsd or of nats-server.
 Keys: o sort, n number of rows, / filter, s subscriptions, space pause, ? help, q quit.
 
 If the monitor port wants credentials, give the token in the environment variable
-NATSD_MONITOR_TOKEN, or user and password in the URL.`
+NATSD_MONITOR_TOKEN, or user and password in the URL. If it demands certificates
+(monitor.tls.verify), give --tlscert and --tlskey.`
 
 const topExample = `  natsd top
   natsd top http://10.0.0.5:8222 --sort pending
@@ -33,7 +34,7 @@ type topOptions struct {
 	topQuery
 	delay      time.Duration
 	once, json bool
-	insecure   bool
+	tls        clientTLS
 }
 
 // Bounds of the time between two looks.
@@ -58,8 +59,12 @@ func newTopCmd(f *Factory) *cobra.Command {
 			if err != nil {
 				return asUsageError(err, c)
 			}
+			client, err := newMonitorClient(o.tls)
+			if err != nil {
+				return err
+			}
 			token, _ := f.LookupEnv(envMonitorToken)
-			source := &topSource{client: newMonitorClient(o.insecure), base: u, token: token}
+			source := &topSource{client: client, base: u, token: token}
 			if o.once {
 				return o.printOnce(c.Context(), f, source)
 			}
@@ -75,7 +80,7 @@ func newTopCmd(f *Factory) *cobra.Command {
 	c.Flags().BoolVar(&o.subs, "subs", o.subs, "Show subscriptions")
 	c.Flags().BoolVar(&o.once, "once", o.once, "Print one look and exit; the rates are those of one delay")
 	c.Flags().BoolVar(&o.json, "json", o.json, "With --once: print JSON")
-	c.Flags().BoolVar(&o.insecure, "insecure", o.insecure, "Do not check the certificate of the server")
+	o.tls.addFlags(c.Flags())
 	return c
 }
 
