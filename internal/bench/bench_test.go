@@ -105,3 +105,13 @@ func TestConnections(t *testing.T) {
 		t.Errorf("%+v of %+v", got, report)
 	}
 }
+
+// TestConnectionsRate: the rate is that of the time from the first connection that was tried to the last that was opened, however short
+// that is. Source: docs/spec/cli.md §13.
+func TestConnectionsRate(t *testing.T) {
+	const most = 1e6 // a second: nobody shakes hands in a microsecond
+	_, got := playOn(t, launch(t), Options{Duration: 50 * time.Millisecond, Workloads: []Workload{{Kind: Connections, Conns: 1}}})
+	if got.PublishRate <= 0 || got.PublishRate > most {
+		t.Errorf("%.0f connections a second", got.PublishRate)
+	}
+}

@@ -12,7 +12,8 @@ import (
 // Goroutines: run, and one for each connection that is held, until stop.
 type holder struct {
 	play    *play
-	counter *counters // of connections; written by all dialers
+	counter *counters    // of connections; written by all dialers
+	begun   atomic.Int64 // when the first was tried, see clock
 	opened  atomic.Int64
 	failed  atomic.Int64
 	lost    atomic.Int64 // while they were held
@@ -33,6 +34,8 @@ func (h *holder) run() {
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	start := p.run.startAt.Load()
+	time.Sleep(time.Duration(start - p.run.clock.now()))
+	h.begun.Store(p.run.clock.now())
 	for range min(dialers, p.Conns) {
 		workers.Go(func() {
 			for p.run.ctx.Err() == nil {
@@ -78,16 +81,25 @@ func (h *holder) open(i int) {
 	now := p.run.clock.now()
 	p.latency.record([]int64{now - begin})
 	h.counter.messages.Add(1)
-	h.counter.last.Store(now)
 	h.opened.Add(1)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.counter.last.Store(max(h.counter.last.Load(), now)) // other dialers may have been faster to say so
 	if h.stopped {
 		_ = c.Close() // nobody will use it
 		return
 	}
 	h.held = append(h.held, c)
 	p.run.readers.Go(func() { h.hold(c) })
+}
+
+// rate returns how many connections were opened a second, from the first that was tried to the last that was opened.
+func (h *holder) rate(last snapshot) float64 {
+	seconds := float64(last.lastSent-h.begun.Load()) / 1e9
+	if last.published == 0 || seconds <= 0 {
+		return 0
+	}
+	return float64(last.published) / seconds
 }
 
 // hold answers PING until the connection ends.

@@ -314,9 +314,8 @@ func (p *play) result() Result {
 		res.PublishRate = float64(p.ended.published-p.warm.published) / seconds
 		res.PublishBytes = float64(p.ended.publishedB-p.warm.publishedB) / seconds
 	}
-	if p.holder != nil { // how fast they were opened
-		p.warm = snapshot{at: p.run.startAt.Load()}
-		res.PublishRate = float64(last.published) / max(1, float64(last.lastSent-p.warm.at)) * 1e9
+	if p.holder != nil {
+		res.PublishRate = p.holder.rate(last)
 	}
 	end := last.lastCame
 	if p.Kind != Sub || end <= p.warm.at { // who publishes knows that there should have been more; one read takes no time
