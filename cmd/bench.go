@@ -170,7 +170,7 @@ func (o *benchOptions) addRunFlags(c *cobra.Command) {
 	flags.Float64Var(&o.tolerance, "tolerance", defaultTolerance, "With --baseline: how many `percent` worse is still good")
 	flags.DurationVar(&o.maxP99, "max-p99", 0, "Exit with 1 if the 99th percentile of a latency is longer")
 	flags.Float64Var(&o.minRate, "min-rate", 0, "Exit with 1 if fewer messages are delivered a second; published, if nobody listens")
-	flags.Int64Var(&o.maxLoss, "max-loss", -1, "Exit with 1 if more messages are lost")
+	flags.Int64Var(&o.maxLoss, "max-loss", -1, "Exit with 1 if more messages are lost; connections, if those are opened")
 }
 
 // addWorkloadFlags adds those flags of workloads whose names are in the list.
@@ -363,6 +363,14 @@ func (o *benchOptions) secrets(t *bench.Target) error {
 	return err
 }
 
+// lostThings says what a workload loses.
+func lostThings(r *bench.Result) string {
+	if r.Kind == bench.Connections {
+		return "connections"
+	}
+	return "messages"
+}
+
 // judge returns an error if a bar is missed.
 func (o *benchOptions) judge(report *bench.Report) error {
 	var missed []string
@@ -384,7 +392,7 @@ func (o *benchOptions) judge(report *bench.Report) error {
 			miss("%s: %.0f messages a second, the bar is %.0f", r.Name, rate, o.minRate)
 		}
 		if o.maxLoss >= 0 && r.Lost > o.maxLoss {
-			miss("%s: %d messages are lost, the bar is %d", r.Name, r.Lost, o.maxLoss)
+			miss("%s: %d %s are lost, the bar is %d", r.Name, r.Lost, lostThings(r), o.maxLoss)
 		}
 	}
 	if len(missed) == 0 {

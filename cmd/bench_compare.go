@@ -110,7 +110,7 @@ func (o *compareOptions) compare(c *cobra.Command, args []string) error {
 				return fmt.Errorf("%s, round %d: %w", "AB"[side:side+1], round+1, err)
 			}
 			if r := &report.Results[0]; r.Lost > 0 {
-				return fmt.Errorf("%s, round %d: %d messages were lost: there is nothing to compare", "AB"[side:side+1], round+1, r.Lost)
+				return fmt.Errorf("%s, round %d: %d %s were lost: there is nothing to compare", "AB"[side:side+1], round+1, r.Lost, lostThings(r))
 			}
 			reports[side] = append(reports[side], report)
 		}

@@ -53,6 +53,10 @@ func (h *holder) run() {
 	}
 	workers.Wait()
 	p.run.opened.Done()
+	if h.opened.Load() == 0 && p.run.ctx.Err() == nil {
+		p.run.abort(fmt.Errorf("%s: no connection could be opened: %s", p.Name, p.failures.first()))
+		return
+	}
 	for now := p.run.clock.now(); now < p.run.until.Load() && p.run.ctx.Err() == nil; now = p.run.clock.now() {
 		select {
 		case <-p.run.ctx.Done():

@@ -95,6 +95,16 @@ func (f *failures) add(err error) {
 	}
 }
 
+// first returns what went wrong first. Locks: takes f.mu.
+func (f *failures) first() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.list) == 0 {
+		return "nobody says why"
+	}
+	return f.list[0]
+}
+
 // texts returns what was noted. Locks: takes f.mu.
 func (f *failures) texts() []string {
 	f.mu.Lock()

@@ -94,7 +94,7 @@ type Result struct {
 	PublishBytes  float64       `json:"publish_bytes_rate"`
 	DeliverBytes  float64       `json:"deliver_bytes_rate,omitempty"`
 	Measured      time.Duration `json:"measured"`
-	Lost          int64         `json:"lost"`
+	Lost          int64         `json:"lost"` // messages; connections that could not be opened, or not be held
 	Duplicates    int64         `json:"duplicates"`
 	Reordered     int64         `json:"reordered"`
 	Gaps          int64         `json:"gaps"`        // rows of lost messages
@@ -382,8 +382,12 @@ func (p *play) account(res *Result) {
 	for _, s := range p.subscribers {
 		res.LongestSilent = max(res.LongestSilent, time.Duration(s.silence))
 	}
-	if p.Kind == Pub || p.Kind == Connections {
+	switch p.Kind {
+	case Pub:
 		res.Lost, res.Gaps, res.LongestGap = 0, 0, 0
+	case Connections:
+		res.Lost, res.Gaps, res.LongestGap = res.Failed+res.Disconnects, 0, 0
+	default:
 	}
 }
 

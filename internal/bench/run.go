@@ -48,7 +48,8 @@ const defaultDrain = 2 * time.Second
 
 // run is what all workloads of a Run share.
 type run struct {
-	ctx     context.Context //nolint:containedctx // it is that of one Run, for all its goroutines
+	ctx     context.Context         //nolint:containedctx // it is that of one Run, for all its goroutines
+	abort   context.CancelCauseFunc // ends the run at once, with a report and the reason
 	target  *Target
 	clock   clock
 	id      string
@@ -69,15 +70,15 @@ type run struct {
 // errServerEnded is why a run stops early when Target.Ended says so.
 var errServerEnded = errors.New("the server has ended before the run was over; the report tells what came until then")
 
-// Run plays the workloads and returns what came of it. An error means that there is nothing to report, with one exception: if ctx
-// or the server ends, what was measured so far comes with the error.
+// Run plays the workloads and returns what came of it. An error without a report means that there is nothing to tell. With one, that ctx or
+// the server has ended, or connections have gone for good; the report has what was measured so far.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := &run{ctx: inner, target: &o.Target, clock: newClock(), id: nuid.Next(), seed: rand.Uint64(), drain: o.Drain} //nolint:gosec // no secret
+	r := &run{ctx: inner, abort: cancel, target: &o.Target, clock: newClock(), id: nuid.Next(), seed: rand.Uint64(), drain: o.Drain} //nolint:gosec // no secret
 	defer r.readers.Wait()
 	defer r.stop()
 	defer cancel(nil)
@@ -99,7 +100,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	defer context.AfterFunc(inner, r.stop)() // a write that hangs is to end
 	report := newReport(&o, r)
 	r.play(&o, report)
-	early := context.Cause(inner)
+	early, broken := context.Cause(inner), r.broken()
 	cancel(nil)
 	r.stop()
 	r.readers.Wait()
@@ -107,7 +108,17 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if early != nil {
 		return report, fmt.Errorf("stopped early: %w", early)
 	}
-	return report, nil
+	return report, broken
+}
+
+// broken returns why a run that has come to its end is a failure all the same.
+func (r *run) broken() error {
+	for _, p := range r.plays {
+		if h := p.holder; h != nil && h.lost.Load() >= h.opened.Load() {
+			return fmt.Errorf("%s: no connection was left at the end: %s", p.Name, p.failures.first())
+		}
+	}
+	return nil
 }
 
 // complete fills in and checks.
