@@ -371,14 +371,30 @@ func lostThings(r *bench.Result) string {
 	return "messages"
 }
 
+// neverCame returns how many deliveries of a schedule have not come, because a message was lost or could not be sent, and of how many: they
+// have taken longer than any bar, though no latency tells it. Without a schedule, nothing was due. Source: docs/spec/cli.md §13.
+func neverCame(r *bench.Result) (late, due int64) {
+	if r.Rate == 0 || r.Kind == bench.Pub || r.Kind == bench.Connections {
+		return 0, 0
+	}
+	each := int64(1) // deliveries of a message
+	if r.Kind != bench.Request && r.Queue == "" {
+		each = int64(r.Subs)
+	}
+	return r.Lost + r.Unsent*each, r.Expected + r.Unsent*each
+}
+
 // judge returns an error if a bar is missed.
 func (o *benchOptions) judge(report *bench.Report) error {
 	var missed []string
 	miss := func(format string, args ...any) { missed = append(missed, fmt.Sprintf(format, args...)) }
 	for i := range report.Results {
 		r := &report.Results[i]
+		late, due := neverCame(r)
 		switch {
 		case o.maxP99 == 0:
+		case late*100 > due: // percent
+			miss("%s: %d of %d deliveries that were due never came, more than 1 %%: the 99th percentile is beyond the bar of %v", r.Name, late, due, o.maxP99)
 		case r.Latency == nil && r.Expected > 0:
 			miss("%s: no latency was measured, the bar is %v", r.Name, o.maxP99)
 		case r.Latency != nil && r.Latency.P99 > o.maxP99:

@@ -99,6 +99,9 @@ func benchResultLines(line func(string, ...any), r *bench.Result) {
 	} else if r.Published > 0 {
 		line("  published\t%d in all, %s msgs/s, %s/s", r.Published, number(r.PublishRate), size(r.PublishBytes))
 	}
+	if r.Unsent > 0 {
+		line("  unsent\t%d messages that were due", r.Unsent)
+	}
 	if r.Expected > 0 || r.Delivered > 0 {
 		line("  delivered\t%d in all, %s msgs/s, %s/s", r.Delivered, number(r.DeliverRate), size(r.DeliverBytes))
 		line("  lost\t%d%s", r.Lost, gapText(r))

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -26,6 +27,19 @@ func playOn(t *testing.T, url string, o Options) (*Report, *Result) {
 		t.Fatal(err)
 	}
 	return report, &report.Results[0]
+}
+
+// endure is playOn of a run that is a failure because a connection does not come back.
+func endure(t *testing.T, url string, o Options) *Result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), testutil.Patience)
+	defer cancel()
+	o.Target.URLs = []string{url}
+	report, err := Run(ctx, o)
+	if !errors.Is(err, ErrNotRestored) || report == nil {
+		t.Fatalf("%v, want %v", err, ErrNotRestored)
+	}
+	return &report.Results[0]
 }
 
 // TestWorkloads: of every kind of traffic, everything is counted, and nothing is lost on a server that loses nothing.

@@ -33,12 +33,18 @@ func TestServerGoesAway(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			s := &saboteur{down: 40, refuses: c.refuses}
 			c.o.Drain, c.o.Workloads = 200*time.Millisecond, []Workload{c.w}
-			_, got := playOn(t, s.start(t, launch(t)), c.o)
+			got := endure(t, s.start(t, launch(t)), c.o)
 			if got.Disconnects == 0 || got.Lost == 0 || got.Delivered+got.Lost != got.Expected {
 				t.Errorf("%d disconnects, delivered %d, lost %d, expected %d", got.Disconnects, got.Delivered, got.Lost, got.Expected)
 			}
 			if said := strings.Contains(strings.Join(got.Failures, "\n"), "go away"); said != c.refuses {
 				t.Errorf("failures %q", got.Failures)
+			}
+			// The schedule goes on whatever becomes of the server: what it has is sent, or told.
+			if due := int64(2000 * half / time.Second); c.w.Rate > 0 && c.w.Msgs == 0 && (got.Published+got.Unsent < due-2 || got.Published+got.Unsent > due+2) {
+				t.Errorf("published %d, %d could not be sent; %d were due", got.Published, got.Unsent, due)
+			} else if c.w.Msgs > 0 && got.Published+got.Unsent != c.w.Msgs {
+				t.Errorf("published %d, %d could not be sent, of %d", got.Published, got.Unsent, c.w.Msgs)
 			}
 		})
 	}
@@ -52,7 +58,7 @@ func TestServerStopsReading(t *testing.T) {
 		{Target: Target{Timeout: 300 * time.Millisecond}, Workloads: []Workload{{Kind: Pub, Size: FixedSize(most), Msgs: 1e6}}},
 	} {
 		o.Drain = 200 * time.Millisecond
-		_, got := playOn(t, deaf(t), o)
+		got := endure(t, deaf(t), o)
 		if len(got.Failures) != 1 || !strings.Contains(got.Failures[0], "takes nothing any more") {
 			t.Errorf("failures %q", got.Failures)
 		}
@@ -104,7 +110,7 @@ func TestServerEnded(t *testing.T) {
 func TestSubscribersGiveUp(t *testing.T) {
 	s := &saboteur{refuses: true}
 	var down sync.Once
-	_, got := playOn(t, s.start(t, launch(t)), Options{
+	got := endure(t, s.start(t, launch(t)), Options{
 		Workloads: []Workload{{Kind: Sub, Subs: 2, Msgs: 10}},
 		Progress: func(p Progress) {
 			if p.Phase == PhaseMeasure {

@@ -34,6 +34,7 @@ type play struct {
 	noResponders atomic.Int64
 	timedOut     atomic.Int64 // requests
 	disconnects  atomic.Int64
+	gone         atomic.Int64 // connections that were lost and have not come back, or were given up
 	failures     failures
 
 	warm, ended, lastTick snapshot
@@ -310,10 +311,12 @@ func (p *play) restore(l *link, failure error, connect func(ctx context.Context)
 		return false
 	}
 	p.disconnects.Add(1)
+	p.gone.Add(1)
 	p.failures.add(failure)
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
 		c, err := connect(p.run.ctx)
 		if err == nil {
+			p.gone.Add(-1)
 			return l.set(c)
 		}
 		if l.current() == nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"sync/atomic"
@@ -32,6 +33,7 @@ type publisher struct {
 	header   []byte
 	number   uint64 // of the next message
 	out      []byte
+	unsent   int64 // messages that were due and could not be sent; written by run, to be read after it
 	lag      *samples
 }
 
@@ -272,6 +274,8 @@ func (pub *publisher) bySchedule(left int64) {
 			}
 		}
 		if n > 0 && !pub.send(n, size, now) {
+			notWritten := int64(pub.number) - pub.counters.messages.Load() // there was no connection for them
+			pub.unsent = notWritten + pub.dueAfter(start+int64(plan.next), left)
 			return
 		}
 		pub.lag.settle(now)
@@ -283,6 +287,20 @@ func (pub *publisher) bySchedule(left int64) {
 			rest(min(max(wait, shortestSleep), longestSleep))
 		}
 	}
+}
+
+// dueAfter returns how many messages the schedule still has when nothing can be sent any more: left, if that is not negative, or those
+// from next on until the time is up.
+func (pub *publisher) dueAfter(next, left int64) int64 {
+	p := pub.play
+	if left >= 0 {
+		return left
+	}
+	until := p.run.until.Load()
+	if until == forever { // nobody knows yet
+		until = p.run.clock.now()
+	}
+	return int64(math.Ceil(max(0, float64(until-next)) / 1e9 * p.Rate / float64(p.Pubs)))
 }
 
 // append adds the next message, which is meant to be sent at the time at, to what is sent next, and returns its size.
@@ -348,6 +366,7 @@ func (pub *publisher) awaitOther(c *client) bool {
 // giveUp ends a publisher whose connection takes nothing any more.
 func (pub *publisher) giveUp() {
 	pub.play.failures.add(fmt.Errorf("publisher %d: given up, the server takes nothing any more", pub.index))
+	pub.play.gone.Add(1)
 	pub.link.stop()
 }
 

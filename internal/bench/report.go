@@ -102,6 +102,7 @@ type Result struct {
 	LongestSilent time.Duration `json:"longest_silence,omitempty"`
 	ExtraReplies  int64         `json:"extra_replies,omitempty"`
 	NoResponders  int64         `json:"no_responders,omitempty"`
+	Unsent        int64         `json:"unsent,omitempty"`    // messages that were due by the schedule, and could not be sent
 	TimedOut      int64         `json:"timed_out,omitempty"` // requests that others did not wait for any more
 	Foreign       int64         `json:"foreign,omitempty"`   // messages of somebody else
 	Disconnects   int64         `json:"disconnects"`
@@ -328,6 +329,9 @@ func (p *play) result() Result {
 	if p.holder != nil {
 		res.Failed = p.holder.failed.Load()
 		res.Expected, res.Delivered = 0, 0
+	}
+	for _, pub := range p.publishers {
+		res.Unsent += pub.unsent
 	}
 	p.account(&res)
 	res.Latency = latencyOf(p.latency.total, true)

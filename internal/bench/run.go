@@ -70,6 +70,9 @@ type run struct {
 // errServerEnded is why a run stops early when Target.Ended says so.
 var errServerEnded = errors.New("the server has ended before the run was over; the report tells what came until then")
 
+// ErrNotRestored is why a run is a failure in which a connection was lost for good: it has not measured what it was meant to.
+var ErrNotRestored = errors.New("a connection was lost and not restored until the end of the run; the report tells what came of the others")
+
 // Run plays the workloads and returns what came of it. An error without a report means that there is nothing to tell. With one, that ctx or
 // the server has ended, or connections have gone for good; the report has what was measured so far.
 func Run(ctx context.Context, o Options) (*Report, error) {
@@ -114,6 +117,9 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 // broken returns why a run that has come to its end is a failure all the same.
 func (r *run) broken() error {
 	for _, p := range r.plays {
+		if p.gone.Load() > 0 {
+			return fmt.Errorf("%s: %w: %s", p.Name, ErrNotRestored, p.failures.first())
+		}
 		if h := p.holder; h != nil && h.lost.Load() >= h.opened.Load() {
 			return fmt.Errorf("%s: no connection was left at the end: %s", p.Name, p.failures.first())
 		}
