@@ -246,6 +246,10 @@ func TestProgramBenchErrors(t *testing.T) {
 		{"compare own own -w sub", "nobody publishes", 2},
 		{"plan --p99 0s", "longer than 0", 2},
 		{"pubsub --json --csv", "exclude each other", 2},
+		{"pub --msgs 1000 --max-p99 1ms", "no latency is measured", 2},
+		{"pub --msgs 1000 --max-loss 0", "no loss is measured", 2},
+		{"sub -d 10ms --max-loss 0", "no loss was measured", 1},
+		{"sub -d 10ms --max-p99 1s", "no latency was measured", 1},
 	} {
 		_, errs, code := runBench(t, nil, append(strings.Fields(c.line), "-q")...)
 		if code != c.code || !strings.Contains(errs, c.want) || strings.Contains(errs, "geheim") {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/natsd/natsd/internal/bench"
@@ -238,7 +237,7 @@ func (o *benchOptions) countInstead(flags *pflag.FlagSet, workloads []bench.Work
 
 // run plays workloads, and shows what came of it.
 func (o *benchOptions) run(c *cobra.Command, workloads []bench.Workload) error {
-	if err := o.conflict(); err != nil {
+	if err := errors.Join(o.conflict(), o.withoutMeaning(workloads)); err != nil {
 		return asUsageError(err, c)
 	}
 	var before *bench.Report
@@ -361,58 +360,4 @@ func (o *benchOptions) secrets(t *bench.Target) error {
 	var err error
 	t.TLS, err = o.tls.load()
 	return err
-}
-
-// lostThings says what a workload loses.
-func lostThings(r *bench.Result) string {
-	if r.Kind == bench.Connections {
-		return "connections"
-	}
-	return "messages"
-}
-
-// neverCame returns how many deliveries of a schedule have not come, because a message was lost or could not be sent, and of how many: they
-// have taken longer than any bar, though no latency tells it. Without a schedule, nothing was due. Source: docs/spec/cli.md §13.
-func neverCame(r *bench.Result) (late, due int64) {
-	if r.Rate == 0 || r.Kind == bench.Pub || r.Kind == bench.Connections {
-		return 0, 0
-	}
-	each := int64(1) // deliveries of a message
-	if r.Kind != bench.Request && r.Queue == "" {
-		each = int64(r.Subs)
-	}
-	return r.Lost + r.Unsent*each, r.Expected + r.Unsent*each
-}
-
-// judge returns an error if a bar is missed.
-func (o *benchOptions) judge(report *bench.Report) error {
-	var missed []string
-	miss := func(format string, args ...any) { missed = append(missed, fmt.Sprintf(format, args...)) }
-	for i := range report.Results {
-		r := &report.Results[i]
-		late, due := neverCame(r)
-		switch {
-		case o.maxP99 == 0:
-		case late*100 > due: // percent
-			miss("%s: %d of %d deliveries that were due never came, more than 1 %%: the 99th percentile is beyond the bar of %v", r.Name, late, due, o.maxP99)
-		case r.Latency == nil && r.Expected > 0:
-			miss("%s: no latency was measured, the bar is %v", r.Name, o.maxP99)
-		case r.Latency != nil && r.Latency.P99 > o.maxP99:
-			miss("%s: the 99th percentile is %v, the bar is %v", r.Name, r.Latency.P99, o.maxP99)
-		}
-		rate := r.DeliverRate
-		if r.Kind == bench.Pub || r.Kind == bench.Connections {
-			rate = r.PublishRate
-		}
-		if rate < o.minRate {
-			miss("%s: %.0f messages a second, the bar is %.0f", r.Name, rate, o.minRate)
-		}
-		if o.maxLoss >= 0 && r.Lost > o.maxLoss {
-			miss("%s: %d %s are lost, the bar is %d", r.Name, r.Lost, lostThings(r), o.maxLoss)
-		}
-	}
-	if len(missed) == 0 {
-		return nil
-	}
-	return errors.New(strings.Join(missed, "\n"))
 }

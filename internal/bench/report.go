@@ -102,9 +102,10 @@ type Result struct {
 	LongestSilent time.Duration `json:"longest_silence,omitempty"`
 	ExtraReplies  int64         `json:"extra_replies,omitempty"`
 	NoResponders  int64         `json:"no_responders,omitempty"`
-	Unsent        int64         `json:"unsent,omitempty"`    // messages that were due by the schedule, and could not be sent
-	TimedOut      int64         `json:"timed_out,omitempty"` // requests that others did not wait for any more
-	Foreign       int64         `json:"foreign,omitempty"`   // messages of somebody else
+	Unsent        int64         `json:"unsent,omitempty"`     // messages that were due by the schedule, and could not be sent
+	TimedOut      int64         `json:"timed_out,omitempty"`  // requests that others did not wait for any more
+	Unnumbered    int64         `json:"unnumbered,omitempty"` // messages from another process too short for a number: of these, no loss is known
+	Foreign       int64         `json:"foreign,omitempty"`    // messages of somebody else
 	Disconnects   int64         `json:"disconnects"`
 	Failed        int64         `json:"failed,omitempty"` // connections that could not be made
 	Failures      []string      `json:"failures,omitempty"`
@@ -374,6 +375,9 @@ func (p *play) account(res *Result) {
 			res.Gaps += found.gaps
 			res.LongestGap = max(res.LongestGap, found.longest)
 		}
+	}
+	if p.Kind == Sub {
+		res.Unnumbered = bare
 	}
 	if p.Kind != Sub && (bare > 0 || known == 0) {
 		res.Lost = max(0, res.Expected-res.Delivered)

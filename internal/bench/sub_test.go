@@ -87,7 +87,7 @@ func TestSubBare(t *testing.T) {
 			send("four")
 		}
 	})
-	if got.Delivered != 50 || got.Lost != 0 || got.Duplicates != 0 {
+	if got.Delivered != 50 || got.Lost != 0 || got.Duplicates != 0 || got.Unnumbered != 50 {
 		t.Errorf("%+v", got)
 	}
 }
