@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,6 +127,9 @@ func newBenchMixedCmd(f *Factory) *cobra.Command {
 		Use: "mixed FILE", Short: "Play several workloads side by side", Long: benchMixedLong, Example: benchMixedExample,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkBenchFlags(c.Flags()); err != nil {
+				return asUsageError(err, c)
+			}
 			file, err := os.Open(args[0])
 			if err != nil {
 				return fmt.Errorf("cannot read the scenario: %w", err)
@@ -207,7 +211,7 @@ func (o *benchOptions) addWorkloadFlags(c *cobra.Command, names []string) {
 
 // runOne plays the workload of the flags.
 func (o *benchOptions) runOne(c *cobra.Command, _ []string) error {
-	if err := o.workload.Complete(); err != nil {
+	if err := cmp.Or(checkBenchFlags(c.Flags()), o.workload.Complete()); err != nil {
 		return asUsageError(err, c)
 	}
 	if o.workload.Kind == bench.Sub && !c.Flags().Changed("warmup") {
@@ -237,7 +241,7 @@ func (o *benchOptions) countInstead(flags *pflag.FlagSet, workloads []bench.Work
 
 // run plays workloads, and shows what came of it.
 func (o *benchOptions) run(c *cobra.Command, workloads []bench.Workload) error {
-	if err := errors.Join(o.conflict(), o.withoutMeaning(workloads)); err != nil {
+	if err := cmp.Or(o.conflict(), o.withoutMeaning(workloads), o.endless(workloads)); err != nil {
 		return asUsageError(err, c)
 	}
 	var before *bench.Report

@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -88,8 +89,10 @@ func (o *compareOptions) compare(c *cobra.Command, args []string) error {
 	if o.workload.Kind == bench.FanOut && !flags.Changed("subs") {
 		o.workload.Subs = 0 // as many as a fan-out has
 	}
-	err := o.workload.Complete()
-	o.countInstead(flags, []bench.Workload{o.workload})
+	err := cmp.Or(checkBenchFlags(flags), o.workload.Complete())
+	workloads := []bench.Workload{o.workload}
+	o.countInstead(flags, workloads)
+	err = cmp.Or(err, o.endless(workloads))
 	if err == nil && o.workload.Kind == bench.Sub {
 		err = errors.New("with sub nobody publishes; compare pubsub")
 	}

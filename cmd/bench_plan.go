@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -86,7 +87,7 @@ const (
 )
 
 func (o *planOptions) plan(c *cobra.Command) error {
-	err := errors.Join(o.conflict(), o.workload.Complete())
+	err := cmp.Or(checkBenchFlags(c.Flags()), o.conflict(), o.workload.Complete())
 	if err == nil && (o.p99 <= 0 || o.each <= 0) {
 		err = errors.New("the bar and the time for each rate are longer than 0")
 	}

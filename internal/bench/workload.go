@@ -1,6 +1,8 @@
 package bench
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -179,10 +181,14 @@ const maxScenario = 1 << 20
 
 // ReadScenario reads a scenario (YAML or JSON) and checks it. name is what errors call it.
 func ReadScenario(name string, r io.Reader) ([]Workload, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxScenario))
+	if err != nil {
+		return nil, fmt.Errorf("scenario %s: %w", name, err)
+	}
 	var s Scenario
-	d := yaml.NewDecoder(io.LimitReader(r, maxScenario))
+	d := yaml.NewDecoder(bytes.NewReader(text))
 	d.KnownFields(true)
-	if err := d.Decode(&s); err != nil {
+	if err := cmp.Or(d.Decode(&s), refuseZeros(text)); err != nil {
 		return nil, fmt.Errorf("scenario %s: %w", name, err)
 	}
 	if len(s.Workloads) == 0 {
@@ -199,4 +205,24 @@ func ReadScenario(name string, r io.Reader) ([]Workload, error) {
 		}
 	}
 	return s.Workloads, nil
+}
+
+// refuseZeros returns which number of a scenario, of those that are at least 1, is written down as 0: that is not the same as to leave it
+// out. Source: docs/spec/cli.md §13.
+func refuseZeros(text []byte) error {
+	var s struct {
+		Workloads []map[string]yaml.Node `yaml:"workloads"`
+	}
+	if err := yaml.Unmarshal(text, &s); err != nil {
+		return err
+	}
+	for i, w := range s.Workloads {
+		for _, key := range []string{"pubs", "subs", "subjects", "in_flight", "connections"} {
+			n := 1
+			if node, has := w[key]; has && node.Decode(&n) == nil && n == 0 {
+				return fmt.Errorf("line %d: %s of workload %d is 0: expected a number from 1 on", node.Line, key, i+1)
+			}
+		}
+	}
+	return nil
 }
