@@ -316,13 +316,16 @@ func (m *benchRun) report() *bench.Report {
 	return report
 }
 
-// TestProgramBenchInterrupted: a run that is interrupted tells what it has, and leaves no server behind.
+// TestProgramBenchInterrupted: a run that is interrupted waits for what is on its way, tells what it has, and leaves no server behind.
 func TestProgramBenchInterrupted(t *testing.T) {
-	c := startBench(t, "pubsub", "--rate", "1000", "--duration", "1h", "--warmup", "0", "--json")
+	c := startBench(t, "pubsub", "--duration", "1h", "--warmup", "0", "--json")
 	if err := c.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
 	report := c.report()
+	if r := report.Results[0]; r.Lost != 0 || r.Delivered != r.Expected || !strings.Contains(c.errs, "stopped early: interrupted") {
+		t.Errorf("%d lost, %d of %d delivered\n%s", r.Lost, r.Delivered, r.Expected, c.errs)
+	}
 	if report.Usage == nil {
 		return // this system does not tell what a process uses, nor its id
 	}

@@ -251,15 +251,15 @@ func (o *benchOptions) run(c *cobra.Command, workloads []bench.Workload) error {
 			return err
 		}
 	}
-	ctx, stop := o.factory.untilSignal(c.Context())
+	going, ctx, stop := o.factory.untilSignals(c.Context())
 	defer stop()
-	target, usage, done, err := o.target(ctx, o.servers, c)
+	target, usage, done, err := o.target(going, o.servers, c)
 	if err != nil {
 		return err
 	}
 	defer done()
 	show := o.progress()
-	report, err := bench.Run(ctx, bench.Options{
+	report, err := bench.Run(ctx, bench.Options{Going: going,
 		Target: target, Workloads: workloads, Duration: o.duration, Warmup: o.warmup, Drain: o.drain, Usage: usage, Progress: show.tell,
 	})
 	show.end()

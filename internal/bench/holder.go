@@ -38,14 +38,18 @@ func (h *holder) run() {
 	h.begun.Store(p.run.clock.now())
 	for range min(dialers, p.Conns) {
 		workers.Go(func() {
-			for p.run.ctx.Err() == nil {
+			for p.run.going.Err() == nil {
 				i := next.Add(1) - 1
 				if i >= int64(p.Conns) {
 					return
 				}
 				if p.Rate > 0 {
 					due := start + int64(float64(i)/p.Rate*1e9)
-					time.Sleep(time.Duration(due - p.run.clock.now()))
+					select {
+					case <-p.run.going.Done():
+						return
+					case <-time.After(time.Duration(due - p.run.clock.now())):
+					}
 				}
 				h.open(int(i))
 			}
@@ -53,13 +57,13 @@ func (h *holder) run() {
 	}
 	workers.Wait()
 	p.run.opened.Done()
-	if h.opened.Load() == 0 && p.run.ctx.Err() == nil {
+	if h.opened.Load() == 0 && p.run.going.Err() == nil {
 		p.run.abort(fmt.Errorf("%s: no connection could be opened: %s", p.Name, p.failures.first()))
 		return
 	}
-	for now := p.run.clock.now(); now < p.run.until.Load() && p.run.ctx.Err() == nil; now = p.run.clock.now() {
+	for now := p.run.clock.now(); now < p.run.until.Load() && p.run.going.Err() == nil; now = p.run.clock.now() {
 		select {
-		case <-p.run.ctx.Done():
+		case <-p.run.going.Done():
 		case <-time.After(min(longestSleep, time.Duration(p.run.until.Load()-now))):
 		}
 	}
@@ -69,14 +73,14 @@ func (h *holder) run() {
 func (h *holder) open(i int) {
 	p := h.play
 	begin := p.run.clock.now()
-	c, err := p.run.target.dial(p.run.ctx, i, p.run.sources.take(p.run.target.servers[0].address, p.Conns))
+	c, err := p.run.target.dial(p.run.going, i, p.run.sources.take(p.run.target.servers[0].address, p.Conns))
 	if err == nil {
 		if err = c.subscribe(fmt.Sprintf("SUB %s.%d 1\r\n", p.subject, i)); err != nil {
 			_ = c.Close() // it is of no use
 		}
 	}
 	if err != nil {
-		if p.run.ctx.Err() == nil {
+		if p.run.going.Err() == nil {
 			h.failed.Add(1)
 			p.failures.add(err)
 		}

@@ -189,14 +189,14 @@ func (pub *publisher) run() {
 
 // over reports whether the time is up.
 func (pub *publisher) over(now int64) bool {
-	return now >= pub.play.run.until.Load() || pub.play.run.ctx.Err() != nil
+	return now >= pub.play.run.until.Load() || pub.play.run.going.Err() != nil
 }
 
 // inBulk publishes as fast as it goes.
 func (pub *publisher) inBulk(left int64) {
 	for left != 0 {
 		now := pub.play.run.clock.now()
-		if left < 0 && pub.over(now) || pub.play.run.ctx.Err() != nil {
+		if left < 0 && pub.over(now) || pub.play.run.going.Err() != nil {
 			return
 		}
 		n, size := int64(0), int64(0)
@@ -229,7 +229,7 @@ func (pub *publisher) oneByOne(left int64) {
 		case <-pub.tokens:
 		case <-timer.C:
 			late = true
-		case <-run.ctx.Done():
+		case <-run.going.Done():
 			return
 		}
 		now := run.clock.now()
@@ -257,7 +257,7 @@ func (pub *publisher) bySchedule(left int64) {
 	p := pub.play
 	plan := newSchedule(p.Rate, p.Arrival, pub.index, p.Pubs, pub.random)
 	start := p.run.startAt.Load()
-	for left != 0 && p.run.ctx.Err() == nil {
+	for left != 0 && p.run.going.Err() == nil {
 		now := p.run.clock.now()
 		n, size := int64(0), int64(0)
 		for left != 0 && len(pub.out) < batchBytes {
@@ -348,7 +348,7 @@ func (pub *publisher) awaitOther(c *client) bool {
 	for {
 		_ = c.Close() // listen is to notice
 		select {
-		case <-pub.play.run.ctx.Done():
+		case <-pub.play.run.going.Done():
 			return false
 		case <-time.After(firstRetry):
 		}

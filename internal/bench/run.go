@@ -21,6 +21,10 @@ type Options struct {
 	Drain     time.Duration // how long to wait for what is late, after the last message that came; 0: 2 s
 	Usage     Usage         // what the server uses; nil: not known
 	Progress  func(Progress)
+
+	// Going ends when nothing more is to be published: what is on its way is waited for as at any end, and the report comes with an error.
+	// Nil: only the ctx of Run ends it, and that ends all at once.
+	Going context.Context //nolint:containedctx // it is that of one Run
 }
 
 // Progress is how far a run is.
@@ -49,6 +53,7 @@ const defaultDrain = 2 * time.Second
 // run is what all workloads of a Run share.
 type run struct {
 	ctx     context.Context         //nolint:containedctx // it is that of one Run, for all its goroutines
+	going   context.Context         //nolint:containedctx // it ends before ctx when nothing more is to be published
 	abort   context.CancelCauseFunc // ends the run at once, with a report and the reason
 	target  *Target
 	clock   clock
@@ -73,15 +78,20 @@ var errServerEnded = errors.New("the server has ended before the run was over; t
 // ErrNotRestored is why a run is a failure in which a connection was lost for good: it has not measured what it was meant to.
 var ErrNotRestored = errors.New("a connection was lost and not restored until the end of the run; the report tells what came of the others")
 
-// Run plays the workloads and returns what came of it. An error without a report means that there is nothing to tell. With one, that ctx or
-// the server has ended, or connections have gone for good; the report has what was measured so far.
+// Run plays the workloads and returns what came of it. An error without a report means that there is nothing to tell. With one, that ctx,
+// o.Going or the server has ended, or connections have gone for good; the report has what was measured so far.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r := &run{ctx: inner, abort: cancel, target: &o.Target, clock: newClock(), id: nuid.Next(), seed: rand.Uint64(), drain: o.Drain} //nolint:gosec // no secret
+	going, halt := context.WithCancelCause(inner)
+	defer halt(nil)
+	if o.Going != nil {
+		defer context.AfterFunc(o.Going, func() { halt(context.Cause(o.Going)) })()
+	}
+	r := &run{ctx: inner, going: going, abort: cancel, target: &o.Target, clock: newClock(), id: nuid.Next(), seed: rand.Uint64(), drain: o.Drain} //nolint:gosec // no secret
 	defer r.readers.Wait()
 	defer r.stop()
 	defer cancel(nil)
@@ -96,14 +106,17 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	for i, w := range o.Workloads {
 		p := newPlay(r, i, w)
 		r.plays = append(r.plays, p)
-		if err := p.connect(inner); err != nil {
+		if err := p.connect(going); err != nil {
+			if going.Err() != nil {
+				err = context.Cause(going)
+			}
 			return nil, fmt.Errorf("%s: %w", w.Name, err)
 		}
 	}
 	defer context.AfterFunc(inner, r.stop)() // a write that hangs is to end
 	report := newReport(&o, r)
 	r.play(&o, report)
-	early, broken := context.Cause(inner), r.broken()
+	early, broken := context.Cause(going), r.broken()
 	cancel(nil)
 	r.stop()
 	r.readers.Wait()
@@ -227,7 +240,7 @@ func (r *run) watch(o *Options, report *Report, done chan struct{}) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	warm := time.After(time.Duration(r.measureFrom.Load() - r.clock.now())) // of connections, nobody knows when that is
-	stopped := r.ctx.Done()
+	stopped := r.going.Done()
 	phase, quietSince, before := PhaseWarmup, int64(0), int64(-1)
 	if report.measuring {
 		phase = PhaseMeasure
@@ -286,7 +299,7 @@ func (r *run) onlyListens() bool {
 // heardEnough reports whether a run in which nothing publishes is over: its time is up, it was stopped, all that was waited for has come,
 // or nobody is left to hear it.
 func (r *run) heardEnough(now int64) bool {
-	return now >= r.until.Load() || r.ctx.Err() != nil || r.heardAll() || r.isDeaf()
+	return now >= r.until.Load() || r.going.Err() != nil || r.heardAll() || r.isDeaf()
 }
 
 // isDeaf reports whether all subscribers have given up.
@@ -321,7 +334,7 @@ func (r *run) unstick(o *Options, now int64) {
 	patience := int64(o.Drain)
 	if o.Duration == 0 {
 		patience = max(patience, int64(o.Target.Timeout))
-	} else if now < r.until.Load() {
+	} else if now < r.until.Load() && r.going.Err() == nil {
 		return
 	}
 	if now-r.movedAt <= patience {
