@@ -68,6 +68,18 @@ func (l *ledger) add(number uint64) bool {
 	return true
 }
 
+// has reports whether a number, which is at least base, has come.
+func (l *ledger) has(number uint64) bool {
+	i := int((number - l.base) / pageBits)
+	switch {
+	case i >= len(l.pages) || l.pages[i] == nil:
+		return false
+	case l.pages[i] == full:
+		return true
+	}
+	return l.pages[i].words[number%pageBits/64]&(1<<(number%64)) != 0
+}
+
 // losses are the numbers that have not come.
 type losses struct {
 	messages int64

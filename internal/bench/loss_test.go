@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/natsd/natsd/internal/testutil"
 )
 
 // saboteur stands between a client and a server, and drops, doubles and swaps messages to the client.
@@ -205,5 +207,22 @@ func TestConnectionsComeBack(t *testing.T) {
 	}
 	if got.LongestSilent <= 0 {
 		t.Errorf("the longest silence took %v", got.LongestSilent)
+	}
+}
+
+// TestLostReplies: a request whose reply is lost is given up, and others go out in its place for the whole run. Source: docs/spec/cli.md §13.
+func TestLostReplies(t *testing.T) {
+	const msgs = 1000
+	for _, inFlight := range []int{1, 3} {
+		s := &saboteur{drop: 100}
+		_, got := playOn(t, s.start(t, launch(t)), Options{
+			Drain: 100 * time.Millisecond, Target: Target{Timeout: 10 * testutil.Patience}, Workloads: []Workload{{Kind: Request, Msgs: msgs, InFlight: inFlight}},
+		})
+		if dropped := s.dropped.Load(); dropped == 0 || got.Published != msgs || got.Lost != dropped || got.Delivered+got.Lost != msgs {
+			t.Errorf("%d in flight: %d sent, %d replies came, %d are lost, in truth %d", inFlight, got.Published, got.Delivered, got.Lost, dropped)
+		}
+		if got.TimedOut == 0 {
+			t.Errorf("%d in flight: none has timed out of %d that were lost", inFlight, got.Lost)
+		}
 	}
 }

@@ -27,6 +27,10 @@ type publisher struct {
 	tokens   chan struct{}
 	pongs    chan struct{}
 
+	sentAt       []int64             // when the latest requests were sent, up to the last one; see expire
+	late         map[uint64]struct{} // numbers of requests that were given up; guarded by inbox.group.mu
+	unanswerable int64               // requests without responders; guarded by inbox.group.mu
+
 	random   *rand.Rand
 	subjects *chooser
 	lines    []string // "PUB subject ", with the reply subject behind it, if any
@@ -51,6 +55,7 @@ func (p *play) newPublisher(ctx context.Context, i int) (*publisher, error) {
 		g := &group{ledgers: make([]ledger, p.Pubs)}
 		p.groups = append(p.groups, g)
 		pub.inbox = &subscriber{play: p, group: g, line: subLine(inbox, ""), counters: p.came.fresh(), samples: newSamples(p.latency)}
+		pub.late = map[uint64]struct{}{}
 		pub.tokens = make(chan struct{}, p.InFlight)
 		for range p.InFlight {
 			pub.tokens <- struct{}{}
@@ -145,13 +150,19 @@ func (pub *publisher) read(c *client) error {
 func (pub *publisher) reply(m *message, now int64) bool {
 	if len(m.payload) == 0 && bytes.HasPrefix(m.headers, []byte("NATS/1.0 503")) {
 		pub.play.noResponders.Add(1)
+		pub.inbox.group.mu.Lock()
+		pub.unanswerable++
+		pub.inbox.group.mu.Unlock()
 		pub.release()
 		return false
 	}
 	pub.inbox.group.mu.Lock()
 	first := pub.inbox.note(m, now)
+	mark, _ := readStamp(m.payload)
+	_, late := pub.late[mark.number]
+	delete(pub.late, mark.number)
 	pub.inbox.group.mu.Unlock()
-	if first {
+	if first && !late {
 		pub.release()
 	}
 	return first
@@ -218,31 +229,61 @@ func (pub *publisher) oneByOne(left int64) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	run := pub.play.run
-	for ; left != 0; left-- {
-		wait := run.target.Timeout
+	for left != 0 {
+		now := run.clock.now()
+		next := pub.expire(now)
 		if left < 0 {
-			wait = min(wait, time.Duration(run.until.Load()-run.clock.now()))
+			next = min(next, run.until.Load())
 		}
-		timer.Reset(wait)
-		late := false
+		timer.Reset(time.Duration(next - now))
 		select {
 		case <-pub.tokens:
 		case <-timer.C:
-			late = true
+			if left < 0 && pub.over(run.clock.now()) {
+				return
+			}
+			continue
 		case <-run.going.Done():
 			return
 		}
-		now := run.clock.now()
+		now = run.clock.now()
 		if left < 0 && pub.over(now) {
 			return
 		}
-		if late {
-			pub.play.timedOut.Add(1)
-		}
+		pub.sentAt = append(pub.sentAt, now)
 		if !pub.send(1, int64(pub.append(now)), now) {
 			return
 		}
+		left--
 	}
+}
+
+// expire lets another request go for each that has had no answer for the time that late messages are waited for, and returns when to look
+// again, see clock. Source: docs/spec/cli.md §13. Locks: takes the mu of the group of the inbox.
+func (pub *publisher) expire(now int64) int64 {
+	patience := int64(pub.play.run.drain)
+	if len(pub.sentAt) > 0 && now-pub.sentAt[0] >= patience {
+		g := pub.inbox.group
+		g.mu.Lock()
+		for len(pub.sentAt) > 0 && now-pub.sentAt[0] >= patience {
+			oldest := pub.number - uint64(len(pub.sentAt))
+			pub.sentAt = pub.sentAt[1:]
+			switch {
+			case g.ledgers[pub.index].has(oldest):
+			case pub.unanswerable > 0: // it may be this one: what says so has no number
+				pub.unanswerable--
+			default:
+				pub.late[oldest] = struct{}{}
+				pub.play.timedOut.Add(1)
+				pub.release()
+			}
+		}
+		g.mu.Unlock()
+	}
+	if len(pub.sentAt) == 0 {
+		return now + patience
+	}
+	return pub.sentAt[0] + patience
 }
 
 // Bounds of a sleep until the next message is due.
