@@ -149,12 +149,10 @@ func answerFor(make func(s *Server, ctx context.Context, q url.Values) (any, err
 
 // compose puts an answer together when it is its turn. The caller gives it back to its budget, which has held it since.
 func (s *Server) compose(r *http.Request, make func() (any, error)) ([]byte, error) {
-	select {
-	case s.busy <- struct{}{}:
-		defer func() { <-s.busy }()
-	case <-r.Context().Done():
-		return nil, r.Context().Err()
+	if err := s.takeTurn(r.Context()); err != nil {
+		return nil, err
 	}
+	defer func() { <-s.busy }()
 	v, err := make()
 	if err != nil {
 		return nil, err
@@ -164,6 +162,22 @@ func (s *Server) compose(r *http.Request, make func() (any, error)) ([]byte, err
 		return nil, errCrowded
 	}
 	return body, err
+}
+
+// takeTurn waits until it is the turn of an answer. A caller that has gone does not wait; one that has only closed its half of the
+// connection looks the same, so it has its turn if nobody has to be waited for.
+func (s *Server) takeTurn(ctx context.Context) error {
+	select {
+	case s.busy <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case s.busy <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // fail answers with an error.
