@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -43,23 +42,7 @@ func deafLogServer(t *testing.T) string {
 func serveSilently(t *testing.T, args ...string) *process {
 	t.Helper()
 	folder := t.TempDir()
-	p := &process{t: t, lines: make(chan string, 1000)}
-	p.command = exec.Command(program, append([]string{"serve", "-a", "127.0.0.1", "-p", "-1", "--ports_file_dir", folder}, args...)...)
-	stderr, err := p.command.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := p.command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = p.command.Process.Kill() })
-	go func() {
-		defer close(p.lines)
-		for scanner := bufio.NewScanner(stderr); scanner.Scan(); {
-			p.note(scanner.Text())
-			p.lines <- scanner.Text()
-		}
-	}()
+	p := start(t, append([]string{"serve", "-a", "127.0.0.1", "-p", "-1", "--ports_file_dir", folder}, args...)...)
 	path := filepath.Join(folder, "natsd_"+strconv.Itoa(p.command.Process.Pid)+".ports")
 	awaitFile(t, path, "}")
 	text, err := os.ReadFile(path)

@@ -270,6 +270,22 @@ func TestProgramUpgradeTimeout(t *testing.T) {
 	}
 }
 
+// handOver has p hand over to a new process, and returns the id of that, which the test ends at the latest.
+func (p *process) handOver() int {
+	p.t.Helper()
+	out, errs, code := told(p.t, program, "signal", "upgrade", strconv.Itoa(p.command.Process.Pid))
+	if code != 0 {
+		p.t.Fatalf("%d %s\n%s", code, errs, p.log())
+	}
+	fresh, err := strconv.Atoi(strings.TrimSpace(out))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { _ = syscall.Kill(fresh, syscall.SIGKILL) })
+	p.await("Handed over to process " + strconv.Itoa(fresh))
+	return fresh
+}
+
 // TestProgramUpgradeName: where the configuration has a name to listen on, clients are told that name after an upgrade too: it may be the
 // one in the certificate. Source: docs/spec/cli.md §5.
 func TestProgramUpgradeName(t *testing.T) {
@@ -280,16 +296,7 @@ func TestProgramUpgradeName(t *testing.T) {
 		return fmt.Sprint(monitor.field("host"), monitor.field("addr"), monitor.field("http_host"), monitor.field("connect_urls"), monitor.field("cluster").(map[string]any)["addr"])
 	}
 	before := shown()
-	out, errs, code := told(t, program, "signal", "upgrade", strconv.Itoa(p.command.Process.Pid))
-	if code != 0 {
-		t.Fatalf("%d %s\n%s", code, errs, p.log())
-	}
-	fresh, err := strconv.Atoi(strings.TrimSpace(out))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = syscall.Kill(fresh, syscall.SIGKILL) })
-	p.await("Handed over to process " + strconv.Itoa(fresh))
+	fresh := p.handOver()
 	if after := shown(); !strings.Contains(before, "localhost") || after != before {
 		t.Errorf("before the upgrade clients are told %s, then %s", before, after)
 	}
@@ -312,16 +319,7 @@ func TestProgramUpgradeAddress(t *testing.T) {
 	}
 	routes, profiles := port("Listening for route connections on"), port("profiling port:")
 	rewrite(t, conf, "host: 127.0.0.2\nport: 1\nhttp: '127.0.0.2:-1'\nprof_port: -1\ncluster { listen: '0.0.0.0:1' }\n")
-	out, errs, code := told(t, program, "signal", "upgrade", strconv.Itoa(p.command.Process.Pid))
-	if code != 0 {
-		t.Fatalf("%d %s\n%s", code, errs, p.log())
-	}
-	fresh, err := strconv.Atoi(strings.TrimSpace(out))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = syscall.Kill(fresh, syscall.SIGKILL) })
-	p.await("Handed over to process " + strconv.Itoa(fresh))
+	fresh := p.handOver()
 	_, monitorPort, _ := net.SplitHostPort(monitorAddr)
 	for _, want := range []string{
 		"[WRN] The port for clients stays on " + p.addr + ", as it was handed over; 127.0.0.2:1 needs a restart",

@@ -59,6 +59,16 @@ func serve(t *testing.T, args ...string) *process {
 // launch runs the program with args, which make it serve, and waits until it is ready.
 func launch(t *testing.T, args ...string) *process {
 	t.Helper()
+	p := start(t, args...)
+	line := p.await("Listening for client connections on ")
+	_, p.addr, _ = strings.Cut(line, "connections on ")
+	p.await("Server is ready")
+	return p
+}
+
+// start runs the program with args, and keeps what it says on standard error.
+func start(t *testing.T, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, command: exec.Command(program, args...), lines: make(chan string, 1000)}
 	stderr, err := p.command.StderrPipe()
 	if err != nil {
@@ -75,9 +85,6 @@ func launch(t *testing.T, args ...string) *process {
 			p.lines <- scanner.Text()
 		}
 	}()
-	line := p.await("Listening for client connections on ")
-	_, p.addr, _ = strings.Cut(line, "connections on ")
-	p.await("Server is ready")
 	return p
 }
 
