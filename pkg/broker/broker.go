@@ -40,7 +40,9 @@ type Broker struct {
 	emptied   chan struct{} // closed when the last connection has gone after that
 	done      chan struct{}
 
-	crowdedAt int64 // pending bytes from which publishers wait, see stall.go
+	crowdedAt   int64         // pending bytes from which publishers wait, see stall.go
+	stallWindow time.Duration // the constants of stall.go; tests that are about what fits and not about time raise them
+	stallBudget time.Duration
 
 	announcer      *announcer // set by New, never written again; nil: not clustered
 	responsePrefix []byte     // begins the reply subjects that services of other accounts see; as above
@@ -105,11 +107,15 @@ func New(o Options) (*Broker, error) {
 		passwords: password.NewVerifier(passwordWorkers()),
 		rechecks:  password.NewVerifier(passwordWorkers()),
 		crowdedAt: min(defaultCrowdedAt, opts.MaxPending/2),
-		ready:     make(chan struct{}),
-		accepted:  make(chan struct{}),
-		stop:      make(chan struct{}),
-		emptied:   make(chan struct{}),
-		done:      make(chan struct{}),
+
+		stallWindow: stallWindow,
+		stallBudget: stallBudget,
+
+		ready:    make(chan struct{}),
+		accepted: make(chan struct{}),
+		stop:     make(chan struct{}),
+		emptied:  make(chan struct{}),
+		done:     make(chan struct{}),
 	}
 	if b.name == "" {
 		b.name = b.id

@@ -221,7 +221,9 @@ func TestBatchLargerThanMaxPending(t *testing.T) {
 	const subs, size = 400, 1000
 	for _, pending := range []int64{64 << 10, 1 << 20} {
 		t.Run(fmt.Sprintf("max_pending=%d", pending), func(t *testing.T) {
-			b := launch(t, Options{MaxPending: pending, MaxPayload: 32 << 10})
+			b := launchWith(t, Options{MaxPending: pending, MaxPayload: 32 << 10}, func(b *Broker) {
+				b.stallWindow, b.stallBudget = patience, patience // however slowly this machine lets it read
+			})
 			p, publisher := joinQuiet(t, b), joinQuiet(t, b)
 			for i := range subs {
 				p.send(fmt.Sprintf("SUB foo %d\r\n", i))

@@ -28,12 +28,19 @@ const plainConnect = `{"verbose":false,"pedantic":false}`
 // that began after launch must have ended.
 func launch(t testing.TB, o Options) *Broker {
 	t.Helper()
+	return launchWith(t, o, func(*Broker) {})
+}
+
+// launchWith is launch for a broker that is prepared before it starts.
+func launchWith(t testing.TB, o Options, prepare func(*Broker)) *Broker {
+	t.Helper()
 	checkLeaks(t)
 	o.Host, o.Port = "127.0.0.1", RandomPort
 	b, err := New(o)
 	if err != nil {
 		t.Fatalf("New: %v", err)
 	}
+	prepare(b)
 	if err := b.Start(); err != nil {
 		t.Fatalf("Start: %v", err)
 	}

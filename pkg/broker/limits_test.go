@@ -193,9 +193,8 @@ func TestSilentSocketsAreCheap(t *testing.T) {
 		dialPlain(t, b)
 	}
 	eventually(t, "all are connected", func() bool { return b.Stats().Connections == n })
-	if each := (heap() - before) / n; each > 8000 {
-		t.Errorf("%d bytes for each silent socket, want at most 8000", each)
-	}
+	// What a connection needs to be accepted and greeted is given back a moment later.
+	eventually(t, "each of them takes 8000 bytes or less", func() bool { return (heap()-before)/n <= 8000 })
 }
 
 // TestClientThatDiesMidPayload: nothing of an incomplete message is delivered, and others go on.

@@ -16,8 +16,8 @@ import "time"
 // Before one is cut for having more than max_pending queued, it gets a last chance, lastChanceLocked.
 const (
 	defaultCrowdedAt = 1 << 20                // pending bytes from which a publisher waits; less if max_pending is small
-	stallBudget      = 100 * time.Millisecond // per batch
 	stallWindow      = 8 * time.Millisecond   // within which they must make progress
+	stallBudget      = 100 * time.Millisecond // per batch
 	maxPatience      = 32 * time.Millisecond  // by which the window grows for one that kept up so far
 	patiencePerMiB   = time.Millisecond / 2
 	stallStep        = 200 * time.Microsecond
@@ -54,9 +54,9 @@ func (b *Broker) stall(self *conn, crowd []crowded) {
 		time.Sleep(stallStep)
 		crowd = b.stillCrowded(self, crowd, &look)
 		now := time.Now()
-		if passed := now.Sub(window); passed >= stallWindow {
+		if passed := now.Sub(window); passed >= b.stallWindow {
 			enough := look.taken >= stallRate*int64(passed)/int64(stallWindow)
-			if !enough && passed >= stallWindow+look.patience {
+			if !enough && passed >= b.stallWindow+look.patience {
 				markLaggards(crowd)
 				return
 			}
@@ -64,7 +64,7 @@ func (b *Broker) stall(self *conn, crowd []crowded) {
 				window, look.taken = now, 0
 			}
 		}
-		if now.Sub(begin) >= stallBudget {
+		if now.Sub(begin) >= b.stallBudget {
 			return
 		}
 	}
@@ -81,7 +81,7 @@ func (w *worker) lastChanceLocked(o *outbound, size int) bool {
 		if w.fitsLocked(o, max(size, int(w.live.MaxPending/2))) {
 			return true
 		}
-		if now := time.Now(); now.Sub(begin) >= stallBudget {
+		if now := time.Now(); now.Sub(begin) >= w.b.stallBudget {
 			enough := o.mu.written-written >= stallRate*int64(stallBudget/stallWindow)
 			if !enough && !keptUp {
 				return false
