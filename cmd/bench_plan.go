@@ -16,7 +16,7 @@ import (
 
 const benchPlanLong = `Find out what a server on this machine can do: the highest rate at which the 99th percentile of the
 latency stays below a bar, nothing is lost and the schedule is kept; and how many connections fit into
-memory. The load comes from this machine too, and takes its share of it.`
+memory. A rate is tried up to three times, and holds if most tries do. The load comes from this machine too, and takes its share of it.`
 
 const benchPlanExample = `  natsd bench plan --p99 2ms
   natsd bench plan --p99 1ms --subs 10 --size 1024 --json`
@@ -33,7 +33,9 @@ type plan struct {
 	Workload      bench.Workload `json:"workload"`
 	Bar           time.Duration  `json:"bar_p99"`
 	Steps         []planStep     `json:"steps"`
-	PublishRate   float64        `json:"publish_rate"` // the highest that holds
+	PublishRate   float64        `json:"publish_rate"`  // the highest that holds in most tries
+	SureRate      float64        `json:"sure_rate"`     // up to which every try held
+	PossibleRate  float64        `json:"possible_rate"` // above which none held
 	DeliverRate   float64        `json:"deliver_rate"`
 	P99           time.Duration  `json:"p99"`
 	CPUPerMessage time.Duration  `json:"cpu_per_message,omitempty"`
@@ -77,13 +79,9 @@ func newBenchPlanCmd(f *Factory) *cobra.Command {
 	return c
 }
 
-// Bounds of the search for the highest rate.
 const (
-	planFirst     = 1000 // messages a second
-	planMost      = 1 << 27
-	planPrecision = 1.06 // two rates that are closer are one
-	planKept      = 0.97 // a schedule of which so much was kept holds
-	planConns     = 2000
+	planKept  = 0.97 // a schedule of which so much was kept holds
+	planConns = 2000
 )
 
 func (o *planOptions) plan(c *cobra.Command) error {
@@ -110,8 +108,9 @@ func (o *planOptions) plan(c *cobra.Command) error {
 		return err
 	}
 	if best.report == nil {
-		return fmt.Errorf("not even %d messages a second hold: %s", planFirst, p.Steps[0].Why)
+		return fmt.Errorf("not even %d messages a second hold: %s", kneeFirst, p.Steps[0].Why)
 	}
+	p.SureRate, p.PossibleRate = kneeBand(p.Steps)
 	r := &best.report.Results[0]
 	p.PublishRate, p.DeliverRate, p.P99 = r.PublishRate, r.DeliverRate, r.Latency.P99
 	if u := best.report.Usage; u != nil {
@@ -121,35 +120,6 @@ func (o *planOptions) plan(c *cobra.Command) error {
 		return err
 	}
 	return o.print(p)
-}
-
-// findKnee looks for the highest rate that holds: it doubles until one does not, and then halves the distance.
-func findKnee(try func(rate float64) (planStep, error)) (best planStep, err error) {
-	low, high := 0.0, 0.0
-	for rate := float64(planFirst); rate <= planMost && high == 0; rate *= 2 {
-		step, err := try(rate)
-		switch {
-		case err != nil:
-			return best, err
-		case step.Holds:
-			low, best = rate, step
-		default:
-			high = rate
-		}
-	}
-	for low > 0 && high/low > planPrecision {
-		middle := (low + high) / 2
-		step, err := try(middle)
-		switch {
-		case err != nil:
-			return best, err
-		case step.Holds:
-			low, best = middle, step
-		default:
-			high = middle
-		}
-	}
-	return best, nil
 }
 
 // try plays the workload at a rate.
@@ -231,6 +201,9 @@ func (o *planOptions) print(p *plan) error {
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(t, format+"\n", args...) } // tabwriter keeps the error for Flush
 	line("workload\t%s", describeWorkload(&p.Workload))
 	line("messages\t%s/s published, %s/s delivered, with a 99th percentile of %s (bar %s)", number(p.PublishRate), number(p.DeliverRate), duration(p.P99), duration(p.Bar))
+	if p.SureRate < p.PossibleRate {
+		line("certainty\t%s/s held in every try, %s/s in some, nothing above: a machine that did nothing else would say it better", number(p.SureRate), number(p.PossibleRate))
+	}
 	if p.CPUPerMessage > 0 {
 		line("server\t%.2f cores, %s of CPU a message, %s of memory", p.Cores, duration(p.CPUPerMessage), size(float64(p.Memory)))
 	}

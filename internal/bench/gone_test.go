@@ -58,15 +58,26 @@ func TestServerStopsReading(t *testing.T) {
 		{Target: Target{Timeout: 300 * time.Millisecond}, Workloads: []Workload{{Kind: Pub, Size: FixedSize(most), Msgs: 1e6}}},
 	} {
 		o.Drain = 200 * time.Millisecond
-		got := endure(t, deaf(t), o)
+		got := endure(t, mute(t, func(*bufio.Scanner) {}), o)
 		if len(got.Failures) != 1 || !strings.Contains(got.Failures[0], "takes nothing any more") {
 			t.Errorf("failures %q", got.Failures)
 		}
 	}
 }
 
-// deaf returns the URL of a server that greets, and reads nothing after that.
-func deaf(t *testing.T) string {
+// TestServerConfirmsNothing: a run is a failure if the server takes all and does not say that it has it. Source: docs/spec/cli.md §13.
+func TestServerConfirmsNothing(t *testing.T) {
+	got := endure(t, mute(t, func(in *bufio.Scanner) {
+		for in.Scan() {
+		}
+	}), Options{Drain: 200 * time.Millisecond, Workloads: []Workload{{Kind: Pub, Rate: 1000, Msgs: 100}}})
+	if len(got.Failures) != 1 || !strings.Contains(got.Failures[0], "no PONG") || got.Published != 100 {
+		t.Errorf("published %d, failures %q", got.Published, got.Failures)
+	}
+}
+
+// mute returns the URL of a server that greets, and does nothing after that but what then does with what comes.
+func mute(t *testing.T, then func(*bufio.Scanner)) string {
 	t.Helper()
 	testutil.CheckLeaks(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -81,9 +92,11 @@ func deaf(t *testing.T) string {
 		}
 		t.Cleanup(func() { _ = client.Close() })
 		_, _ = io.WriteString(client, "INFO {}\r\n")
-		for in := bufio.NewScanner(client); in.Scan() && in.Text() != "PING"; {
+		in := bufio.NewScanner(client)
+		for in.Scan() && in.Text() != "PING" {
 		}
 		_, _ = io.WriteString(client, "PONG\r\n")
+		then(in)
 	}()
 	return "nats://" + listener.Addr().String()
 }

@@ -178,7 +178,7 @@ func TestLossIsCountedTruly(t *testing.T) {
 			url := launch(t)
 			s := c.s
 			c.w.Msgs = msgs
-			_, got := playOn(t, s.start(t, url), Options{Drain: 300 * time.Millisecond, Workloads: []Workload{c.w}})
+			_, got := playOn(t, s.start(t, url), Options{Drain: testutil.Patience, Workloads: []Workload{c.w}})
 			if got.Lost != s.dropped.Load() || got.Duplicates != s.doubled.Load() {
 				t.Errorf("lost %d, doubled %d; in truth %d and %d", got.Lost, got.Duplicates, s.dropped.Load(), s.doubled.Load())
 			}

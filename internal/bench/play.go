@@ -34,8 +34,9 @@ type play struct {
 	noResponders atomic.Int64
 	timedOut     atomic.Int64 // requests
 	disconnects  atomic.Int64
-	gone         atomic.Int64 // connections that were lost and have not come back, or were given up
+	gone         atomic.Int64 // connections that were lost and have not come back, were given up, or got no PONG at the end
 	failures     failures
+	fenced       bool // see fence.go; of the goroutine that watches
 
 	warm, ended, lastTick snapshot
 	timeline              []Sample
@@ -231,10 +232,13 @@ func (p *play) expected() int64 {
 	return sent * int64(len(p.groups))
 }
 
-// settled reports whether everything that was sent has come.
+// settled reports whether everything that was sent has come, or nothing of it can come any more.
 func (p *play) settled() bool {
 	if p.Kind == Pub || p.Kind == Sub || p.Kind == Connections {
 		return true
+	}
+	if p.fenced {
+		return p.isBehindFence()
 	}
 	came, _, _ := sum(p.came.list)
 	return came >= p.expected()

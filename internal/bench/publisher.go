@@ -427,10 +427,20 @@ func (pub *publisher) confirm() {
 	if err != nil {
 		return
 	}
-	select {
-	case <-pub.pongs:
-	case <-pub.play.run.ctx.Done():
-	case <-time.After(pub.play.run.drain):
-		pub.play.failures.add(fmt.Errorf("publisher %d: no PONG after the last message", pub.index))
+	for moved := int64(-1); ; {
+		select {
+		case <-pub.pongs:
+			return
+		case <-pub.play.run.ctx.Done():
+			return
+		case <-time.After(pub.play.run.drain):
+		}
+		came, _, _ := sum(pub.play.came.list)
+		if came == moved || len(pub.play.came.list) == 0 {
+			break // the server does not even deliver what it has
+		}
+		moved = came
 	}
+	pub.play.failures.add(fmt.Errorf("publisher %d: no PONG after the last message", pub.index))
+	pub.play.gone.Add(1) // nobody knows what the server has taken
 }

@@ -75,8 +75,8 @@ type run struct {
 // errServerEnded is why a run stops early when Target.Ended says so.
 var errServerEnded = errors.New("the server has ended before the run was over; the report tells what came until then")
 
-// ErrNotRestored is why a run is a failure in which a connection was lost for good: it has not measured what it was meant to.
-var ErrNotRestored = errors.New("a connection was lost and not restored until the end of the run; the report tells what came of the others")
+// ErrNotRestored is why a run is a failure in which a connection was of no use at the end: it has not measured what it was meant to.
+var ErrNotRestored = errors.New("a connection was lost and not restored until the end of the run, or its server did not confirm what it got; the report tells what came of the others")
 
 // Run plays the workloads and returns what came of it. An error without a report means that there is nothing to tell. With one, that ctx,
 // o.Going or the server has ended, or connections have gone for good; the report has what was measured so far.
@@ -271,6 +271,9 @@ func (r *run) watch(o *Options, report *Report, done chan struct{}) {
 		if published {
 			phase, quietSince = PhaseDrain, now
 			report.published(r)
+			for _, p := range r.plays {
+				p.raiseFence()
+			}
 		}
 		o.tell(report.tick(r, o, phase))
 		if phase != PhaseDrain {

@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"strconv"
+	"sync/atomic"
 )
 
 // subscriber is a connection that gets messages, and answers them if it is a responder.
@@ -23,6 +24,8 @@ type subscriber struct {
 	first   int64    // when the first message came, see clock; 0: none has
 	before  int64    // when the last message came
 	reply   []byte
+
+	behindFence atomic.Bool // see fence.go
 }
 
 // connect makes the first connection.
@@ -79,7 +82,7 @@ func (s *subscriber) take(c *client) error {
 // Hot path: once per message.
 func (s *subscriber) batch(c *client, now int64) error {
 	var m message
-	messages, bytes := int64(0), int64(0)
+	messages, bytes, pong := int64(0), int64(0), false
 	s.group.mu.Lock() // nobody else wants it, but the other members of a queue group
 	for {
 		e, err := c.parse(&m)
@@ -87,12 +90,16 @@ func (s *subscriber) batch(c *client, now int64) error {
 			s.group.mu.Unlock()
 			s.count(messages, bytes, now)
 			s.samples.settle(now)
+			if pong { // the only one since it has subscribed
+				s.behindFence.Store(true)
+			}
 			if err == nil {
 				err = s.flushReplies(c)
 			}
 			return err
 		}
 		if e != eventMessage {
+			pong = pong || e == eventPong
 			continue
 		}
 		if s.answers {

@@ -54,14 +54,15 @@ func (u processUsage) Sample() (UsageSample, error) {
 type monitorUsage struct {
 	shown string                 // the URL, without secrets
 	ask   func(answer any) error // reads /varz
+	exact bool                   // the server tells the time itself; set by the first sample
 
 	mu     sync.Mutex
 	cpu    time.Duration // guarded by mu
 	before time.Time     // guarded by mu
 }
 
-// MonitorUsage returns the usage that the monitor port of a server tells: its processor time is what /varz says of the moment,
-// added up, and so an estimate. shown is what the port is called, without secrets; ask reads /varz into answer.
+// MonitorUsage returns the usage that the monitor port of a server tells. natsd tells its processor time; that of other
+// servers is what /varz says of the moment, added up, and so an estimate. shown is what the port is called, without secrets; ask reads /varz into answer.
 func MonitorUsage(shown string, ask func(answer any) error) (Usage, error) {
 	u := &monitorUsage{shown: shown, ask: ask}
 	if _, err := u.Sample(); err != nil {
@@ -71,18 +72,28 @@ func MonitorUsage(shown string, ask func(answer any) error) (Usage, error) {
 }
 
 // Source says where that comes from.
-func (u *monitorUsage) Source() string { return "monitor port " + u.shown + ", estimated" }
+func (u *monitorUsage) Source() string {
+	if u.exact {
+		return "monitor port " + u.shown
+	}
+	return "monitor port " + u.shown + ", estimated"
+}
 
 // Sample asks. Locks: takes u.mu.
 func (u *monitorUsage) Sample() (UsageSample, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	var answer struct {
-		CPU    float64 `json:"cpu"` // percent of a core
-		Memory int64   `json:"mem"`
+		CPU     float64       `json:"cpu"`      // percent of a core
+		CPUTime time.Duration `json:"cpu_time"` // so far
+		Memory  int64         `json:"mem"`
 	}
 	if err := u.ask(&answer); err != nil {
 		return UsageSample{}, fmt.Errorf("cannot tell what the server uses: %w", err)
+	}
+	if answer.CPUTime > 0 {
+		u.exact = true
+		return UsageSample{CPU: answer.CPUTime, Memory: answer.Memory}, nil
 	}
 	now := time.Now()
 	if !u.before.IsZero() {

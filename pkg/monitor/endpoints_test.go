@@ -222,6 +222,11 @@ func TestSorting(t *testing.T) {
 	second.Expect("MSG a 1 1\r\nx\r\n")
 	fourth := r.client("fourth", "PUB c 9\r\nxxxxxxxxx\r\n")
 	fourth.Expect("PONG\r\n")
+	eventually(t, "nothing is pending", func() bool { // it is for a moment after the client has read it
+		var z monitor.Connz
+		r.into("/connz", &z)
+		return !slices.ContainsFunc(z.Conns, func(c monitor.ConnInfo) bool { return c.Pending > 0 })
+	})
 	for sort, want := range map[string]string{
 		"": "1234", "cid": "1234", "start": "1234", "subs": "1234", "msgs_to": "1234", "msgs_from": "3412", "bytes_to": "1234", "bytes_from": "4312",
 		"uptime": "4321", "pending": "1234", "rtt": "1234", "MSGS_FROM": "3412",

@@ -156,7 +156,7 @@ func eventually(t testing.TB, what string, so func() bool) {
 // moving are the fields whose values differ from run to run.
 var moving = map[string]bool{
 	"server_id": true, "go": true, "port": true, "start": true, "now": true, "uptime": true, "idle": true, "mem": true, "cores": true, "gomaxprocs": true,
-	"cpu": true, "config_load_time": true, "last_activity": true, "rtt": true, "stop": true, "cluster_port": true, "remote_id": true, "update_time": true,
+	"cpu": true, "cpu_time": true, "config_load_time": true, "last_activity": true, "rtt": true, "stop": true, "cluster_port": true, "remote_id": true, "update_time": true,
 	"loaded": true, "version": true, "gomemlimit": true, "time": true, "age": true, "behind": true, "pending_bytes": true, "msgs": true, "bytes": true,
 }
 

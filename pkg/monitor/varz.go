@@ -62,6 +62,7 @@ type Varz struct {
 	GoMaxProcs int       `json:"gomaxprocs"`
 	GoMemLimit int64     `json:"gomemlimit,omitempty"` // bytes
 	CPU        float64   `json:"cpu"`                  // percent of one core
+	CPUTime    int64     `json:"cpu_time,omitempty"`   // nanoseconds, since the process began
 
 	Connections      int64 `json:"connections"`
 	TotalConnections int64 `json:"total_connections"`
@@ -141,7 +142,7 @@ func (s *Server) Varz() *Varz {
 		AuthTimeout: defaultAuthTimeout, TLSTimeout: broker.DefaultTLSTimeout.Seconds(), MaxControlLine: o.MaxControlLine, MaxPayload: o.MaxPayload,
 		MaxPending: o.MaxPending, WriteDeadline: int64(o.WriteDeadline),
 		Start: b.Started().UTC(), Now: now, Uptime: uptimeText(now.Sub(b.Started())), Mem: residentMemory(), Cores: runtime.NumCPU(),
-		GoMaxProcs: runtime.GOMAXPROCS(0), GoMemLimit: memoryLimit(), CPU: s.usage.percent(),
+		GoMaxProcs: runtime.GOMAXPROCS(0), GoMemLimit: memoryLimit(), CPU: s.usage.percent(), CPUTime: int64(processorTime()),
 		Connections: stats.Connections, TotalConnections: stats.TotalConnections,
 		InMsgs: stats.InMsgs, OutMsgs: stats.OutMsgs, InBytes: stats.InBytes, OutBytes: stats.OutBytes,
 		InClientMsgs: stats.ClientInMsgs, OutClientMsgs: stats.ClientOutMsgs, InClientBytes: stats.ClientInBytes, OutClientBytes: stats.ClientOutBytes,

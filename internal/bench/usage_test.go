@@ -1,0 +1,33 @@
+package bench
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+)
+
+// TestMonitorUsage: the processor time that a server tells is taken as it is, that of one that tells a load only is estimated.
+// Source: docs/spec/cli.md §13.
+func TestMonitorUsage(t *testing.T) {
+	varz := `{"cpu": 50, "cpu_time": 1000000000, "mem": 1000}`
+	ask := func(answer any) error { return json.Unmarshal([]byte(varz), answer) }
+	exact, err := MonitorUsage("here", ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	varz = `{"cpu": 50, "cpu_time": 1250000000, "mem": 2000}`
+	if s, err := exact.Sample(); err != nil || s != (UsageSample{CPU: 1250 * time.Millisecond, Memory: 2000}) || exact.Source() != "monitor port here" {
+		t.Errorf("%+v, %v of %s", s, err, exact.Source())
+	}
+	varz = `{"cpu": 50, "mem": 1000}`
+	estimate, err := MonitorUsage("there", ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	time.Sleep(time.Millisecond) // half of at least that is used
+	s, err := estimate.Sample()
+	if most := time.Since(begin); err != nil || s.CPU < time.Millisecond/2 || s.CPU > most || estimate.Source() != "monitor port there, estimated" {
+		t.Errorf("%+v, %v of %s", s, err, estimate.Source())
+	}
+}
