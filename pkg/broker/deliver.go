@@ -120,7 +120,7 @@ func (w *worker) deliverTo(c *conn, m message, s *subscription) bool {
 		to.traceOut(segment.mem[from:segment.used])
 	}
 	if verdict == spent {
-		to.unsubscribe(w, s)
+		w.dismissLater(s)
 	}
 	return true
 }

@@ -15,6 +15,9 @@ func (c *conn) dispatch(w *worker, op wire.Op) bool {
 		c.traceIn(op, &w.parser.Event)
 	}
 	w.active = w.active || op != wire.OpPing && op != wire.OpPong
+	if len(w.leaving) > 0 && op != wire.OpUnsub {
+		w.dismiss()
+	}
 	switch op {
 	case wire.OpPub, wire.OpHPub:
 		return c.publish(w, op)

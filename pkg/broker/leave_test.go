@@ -11,7 +11,8 @@ import (
 )
 
 // TestLeavingIsLinear: a client that leaves with twice as many subscriptions on one subject takes twice the copying, and not four
-// times: the index is locked meanwhile. So does a reload that takes them away or moves them to another account.
+// times: the index is locked meanwhile. So does a reload that takes them away or moves them to another account, a client that
+// ends them one after the other, and a message that is the last one for all of them.
 func TestLeavingIsLinear(t *testing.T) {
 	leave := func(_ *bench, c *conn) { c.b.tell(c.leave) }
 	become := func(id func(*authority) *identity) func(*bench, *conn) {
@@ -19,10 +20,21 @@ func TestLeavingIsLinear(t *testing.T) {
 			x.b.tell(func(w *worker) { _, _ = c.become(w, id(x.b.live.Load().authority), nil) })
 		}
 	}
+	unsubscribe := func(x *bench, c *conn) {
+		var lines strings.Builder
+		for i := range x.b.live.Load().authority.global.index.Count() {
+			fmt.Fprintf(&lines, "UNSUB %d\r\n", i)
+		}
+		c.feed([]byte(lines.String()))
+	}
+	spend := func(_ *bench, c *conn) { c.feed([]byte("PUB a 0\r\n\r\n")) }
 	for name, test := range map[string]struct {
 		sub  string
 		goes func(*bench, *conn)
 	}{
+		"one by one":  {"SUB a %d\r\n", unsubscribe},
+		"one by one*": {"SUB a.* %d\r\n", unsubscribe},
+		"spent":       {"SUB a %[1]d\r\nUNSUB %[1]d 1\r\n", spend},
 		"plain":      {"SUB a %d\r\n", leave},
 		"wildcard":   {"SUB a.* %d\r\n", leave},
 		"group":      {"SUB a q %d\r\n", leave},

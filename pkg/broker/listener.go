@@ -124,6 +124,7 @@ func (b *Broker) greet(c *conn) {
 func (b *Broker) tell(say func(*worker)) {
 	w := b.borrow()
 	say(w)
+	w.dismiss()
 	w.flushDirty()
 	w.tidy()
 	w.crowded = nil

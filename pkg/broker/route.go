@@ -100,6 +100,9 @@ func (c *conn) dispatchRoute(w *worker, op wire.Op) bool {
 		c.traceIn(op, &w.parser.Event)
 	}
 	w.active = w.active || op != wire.OpPing && op != wire.OpPong
+	if len(w.leaving) > 0 {
+		w.dismiss()
+	}
 	switch op {
 	case wire.OpRMsg, wire.OpRHMsg, wire.OpMsg:
 		w.deliverRouted(c, op)

@@ -160,7 +160,7 @@ func (w *worker) extendBig(m message) bool {
 		head := span{segment, from, uint32(segment.used)}
 		for _, s := range k.subs {
 			if v, _ := w.enqueueBoth(s.conn, s, head, tail, tally{1, int64(m.Size)}); v == spent {
-				s.conn.unsubscribe(w, s)
+				w.dismissLater(s)
 			}
 		}
 		k.from = segment.used
@@ -187,7 +187,7 @@ func (w *worker) seal() {
 		k, segment := &w.run.classes[i], w.segments[i]
 		for _, s := range k.subs {
 			if w.enqueue(s.conn, s, segment, k.from, w.run.open) == spent {
-				s.conn.unsubscribe(w, s)
+				w.dismissLater(s)
 			}
 		}
 		k.from = segment.used

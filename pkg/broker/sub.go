@@ -163,8 +163,15 @@ func (c *conn) addSubscription(w *worker, e *wire.Event) subscribeOutcome {
 	if !subject.ValidSubscription(e.Subject) { // the permission check comes first: docs/spec/client-protocol.md §6.2
 		return subscriptionMalformed
 	}
-	if c.left || c.subs.findLocked(e.SID) != nil {
-		return subscriptionMade // c is ending, or there it is
+	if c.left {
+		return subscriptionMade // c is ending
+	}
+	if s := c.subs.findLocked(e.SID); s != nil {
+		if !s.over() {
+			return subscriptionMade // there it is
+		}
+		c.subs.removeLocked(s) // whoever gave it its last message has not come to dismiss it yet
+		id.account.removeSubscription(w, s)
 	}
 	count := c.subs.countLocked()
 	if full(int64(count), c.b.live.Load().MaxSubscriptions) || accountFull(id.account.subscriptions.Load(), id.account.limits.Load().MaxSubscriptions) {
@@ -247,24 +254,16 @@ func (c *conn) unsubscribeSID(w *worker) {
 	if s != nil {
 		c.out.mu.Lock()
 		over := e.Max <= s.delivered
-		if !s.over() {
+		switch {
+		case over:
+			s.max.Store(closedForGood)
+		case !s.over():
 			s.max.Store(e.Max)
 		}
 		c.out.mu.Unlock()
 		if over {
-			c.unsubscribe(w, s)
+			w.dismissLater(s)
 		}
 	}
 	c.acknowledge(w)
-}
-
-// unsubscribe ends s, a subscription of c. A second call does nothing. Any goroutine may call it.
-// Locks: takes c.subs.mu, below it c.out.mu and the index's, one after the other.
-func (c *conn) unsubscribe(w *worker, s *subscription) {
-	c.subs.mu.Lock()
-	defer c.subs.mu.Unlock()
-	if c.subs.removeLocked(s) {
-		c.closeSubscription(s)
-		c.identity.Load().account.removeSubscription(w, s)
-	}
 }

@@ -156,7 +156,7 @@ func (w *worker) offer(s *subscription, segment *segment, from int, n tally) (ta
 	case refused:
 		segment.used = from // nobody has seen it
 	case spent:
-		s.conn.unsubscribe(w, s)
+		w.dismissLater(s)
 	}
 	return taken
 }

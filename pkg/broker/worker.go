@@ -32,6 +32,7 @@ type worker struct {
 	spare    [][]span
 	members  map[*conn]struct{} // see run.prepare
 	remotes  []remoteCopy       // see address; the memory of earlier ones stays behind the end
+	leaving  []*subscription    // see dismissLater
 
 	live      *live // options, as of the beginning of the batch
 	permitted permitted
@@ -78,7 +79,7 @@ func (w *worker) refresh() {
 	w.parser.MaxPayload = now.MaxPayload
 }
 
-// giveBack returns w to the pool. Nothing may be open or dirty. The parser forgets what it has read: whoever gets w next may put
+// giveBack returns w to the pool. Nothing may be open, leaving or dirty. The parser forgets what it has read: whoever gets w next may put
 // other input into the same memory, and a subject compared with itself would count as allowed (docs/spec/client-protocol.md §12).
 func (b *Broker) giveBack(w *worker) {
 	w.parser.Forget()
@@ -90,6 +91,7 @@ func (b *Broker) giveBack(w *worker) {
 func (w *worker) finish(c *conn) {
 	w.seal()
 	w.run.forget()
+	w.dismiss()
 	w.countRouted()
 	w.reader.Settle()
 	if w.received.messages > 0 {
