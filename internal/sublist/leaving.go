@@ -43,7 +43,7 @@ func (x *Index[T]) removeAll(n int, at func(i int) (pattern, queue string, v T),
 	var crowds map[string][]int // which of the n leave a pattern with many
 	for i := range n {
 		pattern, queue, v := at(i)
-		found, crowd := x.removeFromFew(pattern, queue, v, few)
+		found, crowd := x.removeOf(pattern, queue, v, few)
 		if found {
 			removed++
 		}
@@ -73,8 +73,14 @@ func (x *Index[T]) removeAll(n int, at func(i int) (pattern, queue string, v T),
 	return removed
 }
 
-// removeFromFew is Remove, unless v is among more than few: then it does nothing and reports a crowd. Locks: takes x.mu.
-func (x *Index[T]) removeFromFew(pattern, queue string, v T, few int) (found, crowd bool) {
+// RemoveFromFew is Remove, unless v is among more than few: then it does nothing and returns false. Cost: O(few). Locks: takes x.mu.
+func (x *Index[T]) RemoveFromFew(pattern, queue string, v T, few int) bool {
+	_, crowd := x.removeOf(pattern, queue, v, few)
+	return !crowd
+}
+
+// removeOf is Remove, unless v is among more than few: then it does nothing and reports a crowd. Locks: takes x.mu.
+func (x *Index[T]) removeOf(pattern, queue string, v T, few int) (found, crowd bool) {
 	x.lock()
 	defer x.mu.Unlock()
 	return x.removeLocked(pattern, queue, v, few)

@@ -40,6 +40,8 @@ type Broker struct {
 	emptied   chan struct{} // closed when the last connection has gone after that
 	done      chan struct{}
 
+	departures departures
+
 	crowdedAt   int64         // pending bytes from which publishers wait, see stall.go
 	stallWindow time.Duration // the constants of stall.go; tests that are about what fits and not about time raise them
 	stallBudget time.Duration

@@ -218,7 +218,7 @@ func (c *conn) cleanUp() {
 	}
 }
 
-// leave takes c and its subscriptions out of its account, for good. A second call does nothing. Any goroutine may call it.
+// leave takes c and its subscriptions out of its account, for good; what is on crowded subjects a moment later, see departures. A second call does nothing. Any goroutine may call it.
 // Locks: takes c.subs.mu, below it c.out.mu and the index's.
 func (c *conn) leave(w *worker) {
 	c.subs.mu.Lock()
@@ -233,7 +233,10 @@ func (c *conn) leave(w *worker) {
 	for _, s := range all {
 		c.closeSubscription(s)
 	}
-	id.account.removeSubscriptions(w, all)
+	for _, s := range all {
+		id.account.removed(w, s)
+	}
+	c.b.depart(id.account, all)
 	id.account.clients.Add(-1)
 }
 

@@ -29,6 +29,7 @@
 //	wheel.turn        one per broker (wheel.go): PINGs, and the coarse clock
 //	recheck.compare   a few after a reload (recheck.go); end with the last comparison, or with the next reload
 //	conn.drain        one per connection that is being closed in an orderly way (conn.go)
+//	drainDepartures   one per broker while clients on crowded subjects leave (departures.go)
 //	finish            one per broker that stops (shutdown.go)
 //
 // Broker.tasks counts all but the last, which waits for them.

@@ -64,6 +64,7 @@ func TestLeavingIsLinear(t *testing.T) {
 				var before, after runtime.MemStats
 				runtime.ReadMemStats(&before)
 				test.goes(x, c)
+				x.b.tasks.Wait() // for departures
 				runtime.ReadMemStats(&after)
 				if index.Count() != 0 {
 					t.Fatalf("%d subscriptions are left", index.Count())
