@@ -1,8 +1,11 @@
 package cmd
 
-// kneeTries is the most times that one rate is tried. One try says little on a machine that does other things too: what
-// most of them say counts.
-const kneeTries = 3
+// How often one rate is tried at most, and how many tries of these settle it. One says little on a machine that does other
+// things too.
+const (
+	kneeTries    = 3
+	kneeMajority = kneeTries/2 + 1
+)
 
 // Bounds of the search for the knee, in messages a second.
 const (
@@ -62,8 +65,6 @@ func findKnee(try func(rate float64) (planStep, error)) (planStep, error) {
 	return planStep{}, nil
 }
 
-const kneeMajority = kneeTries/2 + 1 // tries of a rate that settle it
-
 // halve halves the distance between a rate that holds and one that does not, until they are as good as one.
 func (k *knee) halve(low, high float64) (float64, error) {
 	for high/low > kneePrecision {
@@ -105,8 +106,8 @@ func (k *knee) holds(rate float64, enough int) (bool, error) {
 	return v.held >= enough, nil
 }
 
-// kneeBand is how sure a knee is: every try of rates up to Sure held, and none above Possible did. What lies between held at
-// times. A zero Possible means that no rate failed.
+// kneeBand is how sure a knee is: every try of rates up to sure held, and none above possible did. What lies between held at
+// times. Both are zero if no rate held, and the same if none failed.
 func kneeBand(steps []planStep) (sure, possible float64) {
 	lowestFailed := 0.0
 	for _, s := range steps {

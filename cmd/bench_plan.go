@@ -16,7 +16,8 @@ import (
 
 const benchPlanLong = `Find out what a server on this machine can do: the highest rate at which the 99th percentile of the
 latency stays below a bar, nothing is lost and the schedule is kept; and how many connections fit into
-memory. A rate is tried up to three times, and holds if most tries do. The load comes from this machine too, and takes its share of it.`
+memory. A rate is tried up to three times, and holds if most tries do. The load comes from this machine
+too, and takes its share of it.`
 
 const benchPlanExample = `  natsd bench plan --p99 2ms
   natsd bench plan --p99 1ms --subs 10 --size 1024 --json`
@@ -108,7 +109,7 @@ func (o *planOptions) plan(c *cobra.Command) error {
 		return err
 	}
 	if best.report == nil {
-		return fmt.Errorf("not even %d messages a second hold: %s", kneeFirst, p.Steps[0].Why)
+		return fmt.Errorf("not even %d messages a second hold: %s", kneeFirst, p.Steps[len(p.Steps)-1].Why)
 	}
 	p.SureRate, p.PossibleRate = kneeBand(p.Steps)
 	r := &best.report.Results[0]
