@@ -35,11 +35,11 @@ func TestLeavingIsLinear(t *testing.T) {
 		"one by one":  {"SUB a %d\r\n", unsubscribe},
 		"one by one*": {"SUB a.* %d\r\n", unsubscribe},
 		"spent":       {"SUB a %[1]d\r\nUNSUB %[1]d 1\r\n", spend},
-		"plain":      {"SUB a %d\r\n", leave},
-		"wildcard":   {"SUB a.* %d\r\n", leave},
-		"group":      {"SUB a q %d\r\n", leave},
-		"other user": {"SUB a %d\r\n", become(func(a *authority) *identity { return a.users["nothing"] })},
-		"moved":      {"SUB a %d\r\n", become(func(a *authority) *identity { return a.users["elsewhere"] })},
+		"plain":       {"SUB a %d\r\n", leave},
+		"wildcard":    {"SUB a.* %d\r\n", leave},
+		"group":       {"SUB a q %d\r\n", leave},
+		"other user":  {"SUB a %d\r\n", become(func(a *authority) *identity { return a.users["nothing"] })},
+		"moved":       {"SUB a %d\r\n", become(func(a *authority) *identity { return a.users["elsewhere"] })},
 	} {
 		t.Run(name, func(t *testing.T) {
 			copied := func(n int) uint64 {
