@@ -76,6 +76,44 @@ func TestServerConfirmsNothing(t *testing.T) {
 	}
 }
 
+// TestConfirmedAfterReconnect: a run is none the worse if the connection breaks while the server confirms, and comes back.
+func TestConfirmedAfterReconnect(t *testing.T) {
+	testutil.CheckLeaks(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var conns sync.WaitGroup
+	conns.Go(func() {
+		for pongs := 1; ; pongs = 2 { // of the first connection only one, after CONNECT
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			left := pongs
+			conns.Go(func() {
+				defer func() { _ = client.Close() }()
+				_, _ = io.WriteString(client, "INFO {}\r\n")
+				for in := bufio.NewScanner(client); in.Scan(); {
+					if in.Text() != "PING" {
+						continue
+					}
+					if left--; left < 0 {
+						return
+					}
+					_, _ = io.WriteString(client, "PONG\r\n")
+				}
+			})
+		}
+	})
+	t.Cleanup(conns.Wait)
+	t.Cleanup(func() { _ = listener.Close() })
+	_, got := playOn(t, "nats://"+listener.Addr().String(), Options{Drain: 200 * time.Millisecond, Workloads: []Workload{{Kind: Pub, Rate: 1000, Msgs: 100}}})
+	if got.Disconnects != 1 || got.Published != 100 {
+		t.Errorf("%d disconnects, published %d", got.Disconnects, got.Published)
+	}
+}
+
 // mute returns the URL of a server that greets, and does nothing after that but what then does with what comes.
 func mute(t *testing.T, then func(*bufio.Scanner)) string {
 	t.Helper()

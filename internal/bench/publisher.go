@@ -411,36 +411,39 @@ func (pub *publisher) giveUp() {
 	pub.link.stop()
 }
 
-// confirm waits until the server has taken everything.
+// confirm waits until the server has taken everything, as far as it still has a connection, and notes if it does not say so.
 func (pub *publisher) confirm() {
-	c := pub.link.current()
-	if c == nil {
-		return
-	}
-	select { // of a PING before a failure
-	case <-pub.pongs:
-	default:
-	}
-	pub.waiting.Store(pub.play.run.clock.now())
-	err := c.write([]byte("PING\r\n"))
-	pub.waiting.Store(0)
-	if err != nil {
-		return
-	}
-	for moved := int64(-1); ; {
+	r := pub.play.run
+	for asked, moved := (*client)(nil), int64(-1); ; {
+		c := pub.link.current()
+		if c == nil {
+			return
+		}
+		if c != asked { // after a failure, the new connection is asked
+			asked = c
+			select { // of a PING before the failure
+			case <-pub.pongs:
+			default:
+			}
+			pub.waiting.Store(r.clock.now())
+			_ = c.write([]byte("PING\r\n")) // listen notices a failure
+			pub.waiting.Store(0)
+		}
 		select {
 		case <-pub.pongs:
 			return
-		case <-pub.play.run.ctx.Done():
+		case <-r.ctx.Done():
 			return
-		case <-time.After(pub.play.run.drain):
+		case <-time.After(r.drain):
 		}
-		came, _, _ := sum(pub.play.came.list)
-		if came == moved || len(pub.play.came.list) == 0 {
-			break // the server does not even deliver what it has
+		now := r.moves()
+		if pub.link.current() == asked && now == moved || pub.play.gone.Load() > 0 { // a connection that is gone is a failure by itself
+			break
 		}
-		moved = came
+		moved = now
 	}
 	pub.play.failures.add(fmt.Errorf("publisher %d: no PONG after the last message", pub.index))
-	pub.play.gone.Add(1) // nobody knows what the server has taken
+	if pub.play.gone.Load() == 0 {
+		pub.play.gone.Add(1) // nobody knows what the server has taken
+	}
 }

@@ -352,6 +352,17 @@ func (r *run) unstick(o *Options, now int64) {
 	}
 }
 
+// moves is a number that grows with each message that is sent or comes, of whatever workload.
+func (r *run) moves() int64 {
+	total := int64(0)
+	for _, p := range r.plays {
+		sent, _, _ := sum(p.sent.list)
+		came, _, _ := sum(p.came.list)
+		total += sent + came
+	}
+	return total
+}
+
 // heardAll reports whether those who only listen have got as many messages as they wait for.
 func (r *run) heardAll() bool {
 	for _, p := range r.plays {

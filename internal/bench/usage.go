@@ -55,6 +55,7 @@ type monitorUsage struct {
 	shown string                 // the URL, without secrets
 	ask   func(answer any) error // reads /varz
 	exact bool                   // the server tells the time itself; set by the first sample
+	told  time.Duration          // what it told last; guarded by mu
 
 	mu     sync.Mutex
 	cpu    time.Duration // guarded by mu
@@ -93,7 +94,12 @@ func (u *monitorUsage) Sample() (UsageSample, error) {
 	}
 	if answer.CPUTime > 0 {
 		u.exact = true
-		return UsageSample{CPU: answer.CPUTime, Memory: answer.Memory}, nil
+		if answer.CPUTime < u.told { // it was started again
+			u.told = 0
+		}
+		u.cpu += answer.CPUTime - u.told
+		u.told = answer.CPUTime
+		return UsageSample{CPU: u.cpu, Memory: answer.Memory}, nil
 	}
 	now := time.Now()
 	if !u.before.IsZero() {

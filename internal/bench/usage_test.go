@@ -19,12 +19,16 @@ func TestMonitorUsage(t *testing.T) {
 	if s, err := exact.Sample(); err != nil || s != (UsageSample{CPU: 1250 * time.Millisecond, Memory: 2000}) || exact.Source() != "monitor port here" {
 		t.Errorf("%+v, %v of %s", s, err, exact.Source())
 	}
+	varz = `{"cpu": 50, "cpu_time": 100000000, "mem": 2000}`
+	if s, err := exact.Sample(); err != nil || s.CPU != 1350*time.Millisecond {
+		t.Errorf("after the server was started again: %+v, %v", s, err)
+	}
 	varz = `{"cpu": 50, "mem": 1000}`
+	begin := time.Now()
 	estimate, err := MonitorUsage("there", ask)
 	if err != nil {
 		t.Fatal(err)
 	}
-	begin := time.Now()
 	time.Sleep(time.Millisecond) // half of at least that is used
 	s, err := estimate.Sample()
 	if most := time.Since(begin); err != nil || s.CPU < time.Millisecond/2 || s.CPU > most || estimate.Source() != "monitor port there, estimated" {

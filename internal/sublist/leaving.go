@@ -32,13 +32,28 @@ func (l leaving[T]) add(queue string, v T) {
 // Cost: O(n + subscriptions on their patterns), where n calls of Remove take O(n * subscriptions) if all are on one pattern.
 // Locks: takes x.mu, again and again, and never for longer than one pattern takes; at runs without it.
 func (x *Index[T]) RemoveAll(n int, at func(i int) (pattern, queue string, v T)) (removed int) {
-	return x.removeAll(n, at, fewInSet, fewGoing)
+	return x.removeAll(n, at, removal{few: fewInSet, fewGoing: fewGoing, crowd: math.MaxInt})
 }
 
-// removeAll is RemoveAll, few being how many subscriptions in a set are few, and fewGoing how many that leave a pattern.
-func (x *Index[T]) removeAll(n int, at func(i int) (pattern, queue string, v T), few, fewGoing int) (removed int) {
+// RemoveSoon is RemoveAll, but of those that are the only one of the n on their pattern, and there among more than crowd, it only tells
+// the number to later: they are still to be removed, together with others that leave the pattern.
+func (x *Index[T]) RemoveSoon(n int, at func(i int) (pattern, queue string, v T), crowd int, later func(i int)) (removed int) {
+	return x.removeAll(n, at, removal{few: fewInSet, fewGoing: fewGoing, crowd: crowd, later: later})
+}
+
+// removal says how subscriptions are removed.
+type removal struct {
+	few      int         // subscriptions in a set that are few
+	fewGoing int         // of those that leave a pattern
+	crowd    int         // subscriptions in a set from which fewGoing of them do not go at once
+	later    func(i int) // is told of those
+}
+
+// removeAll is RemoveAll and RemoveSoon.
+func (x *Index[T]) removeAll(n int, at func(i int) (pattern, queue string, v T), how removal) (removed int) {
+	few, fewGoing := how.few, how.fewGoing
 	if n <= fewGoing {
-		few = math.MaxInt
+		few = how.crowd
 	}
 	var crowds map[string][]int // which of the n leave a pattern with many
 	for i := range n {
@@ -57,8 +72,12 @@ func (x *Index[T]) removeAll(n int, at func(i int) (pattern, queue string, v T),
 	for pattern, going := range crowds {
 		if len(going) <= fewGoing {
 			for _, i := range going {
-				if _, queue, v := at(i); x.Remove(pattern, queue, v) {
+				_, queue, v := at(i)
+				switch found, crowd := x.removeOf(pattern, queue, v, how.crowd); {
+				case found:
 					removed++
+				case crowd:
+					how.later(i)
 				}
 			}
 			continue
@@ -71,12 +90,6 @@ func (x *Index[T]) removeAll(n int, at func(i int) (pattern, queue string, v T),
 		removed += x.removeCrowd(pattern, gone)
 	}
 	return removed
-}
-
-// RemoveFromFew is Remove, unless v is among more than few: then it does nothing and returns false. Cost: O(few). Locks: takes x.mu.
-func (x *Index[T]) RemoveFromFew(pattern, queue string, v T, few int) bool {
-	_, crowd := x.removeOf(pattern, queue, v, few)
-	return !crowd
 }
 
 // removeOf is Remove, unless v is among more than few: then it does nothing and reports a crowd. Locks: takes x.mu.

@@ -55,7 +55,12 @@ func (o *oracle) removeSome(t testing.TB, x *Index[*member], random *rand.Rand) 
 		}
 	}
 	at := func(i int) (string, string, *member) { return gone[i].pattern, gone[i].queue, gone[i].v }
-	if got := x.removeAll(len(gone), at, random.IntN(4), random.IntN(3)); got != want {
+	var later []int
+	got := x.removeAll(len(gone), at, removal{
+		few: random.IntN(4), fewGoing: random.IntN(3), crowd: random.IntN(4), later: func(i int) { later = append(later, i) },
+	})
+	got += x.RemoveAll(len(later), func(i int) (string, string, *member) { return at(later[i]) })
+	if got != want {
 		t.Fatalf("RemoveAll(%v) = %d, want %d", gone, got, want)
 	}
 }

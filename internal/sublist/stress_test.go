@@ -2,6 +2,7 @@ package sublist
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -59,7 +60,7 @@ func toggle(x *Index[*member], list []*tracked, rounds int, seed uint64) {
 		case s.phase.Add(1)%4 == 1:
 			x.Insert([]byte(s.pattern), s.queue, s.v)
 		case random.IntN(2) == 0:
-			x.removeAll(1, func(int) (string, string, *member) { return s.pattern, s.queue, s.v }, 0, 0)
+			x.removeAll(1, func(int) (string, string, *member) { return s.pattern, s.queue, s.v }, removal{crowd: math.MaxInt})
 		default:
 			x.Remove(s.pattern, s.queue, s.v)
 		}

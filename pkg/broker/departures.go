@@ -23,15 +23,11 @@ type departures struct {
 	}
 }
 
-// depart takes all, which are closed and not counted any more, out of a: at once, or soon if they are in a crowd. It overwrites all.
+// depart takes all, which are closed and not counted any more, out of a: at once, or soon if they are alone in a
+// crowd.
 func (b *Broker) depart(a *account, all []*subscription) {
-	crowded := all[:0]
-	for _, s := range all {
-		if a.index.RemoveFromFew(s.subject, s.queue(), s, crowdedSubject) {
-			continue
-		}
-		crowded = append(crowded, s)
-	}
+	crowded := make([]*subscription, 0, 1)
+	a.index.RemoveSoon(len(all), subscriptionsAt(all), crowdedSubject, func(i int) { crowded = append(crowded, all[i]) })
 	if len(crowded) == 0 {
 		return
 	}
@@ -64,9 +60,7 @@ func (b *Broker) drainDepartures() {
 		}
 		d.mu.Unlock()
 		for index, list := range waiting {
-			index.RemoveAll(len(list), func(i int) (pattern, queue string, s *subscription) {
-				return list[i].subject, list[i].queue(), list[i]
-			})
+			index.RemoveAll(len(list), subscriptionsAt(list))
 		}
 	}
 }

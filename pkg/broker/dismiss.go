@@ -3,14 +3,23 @@ package broker
 // keptLeaving is for how many subscriptions that leave a worker keeps room.
 const keptLeaving = 1024
 
-// dismissLater ends s, which takes nothing any more (closedForGood, or spent): the next request in the batch, other than an
-// UNSUB, and the end of the batch find it gone. Until then it is in the way of nobody. Those that go together are taken out of the
-// index together: one by one, each would cost a copy of all that stay on its subject.
+// dismissLater ends s, which is closedForGood: before the next request in the batch, other than an UNSUB, or at its end, and of what
+// has got its last message no later than the message after it. Until then it is in the way of nobody, and its sid is free. Those that
+// go together are taken out of the index together: one by one, each would cost a copy of all that stay on its subject.
 func (w *worker) dismissLater(s *subscription) { w.leaving = append(w.leaving, s) }
 
-// dismiss takes out what dismissLater has noted. Locks: takes subs.mu of one connection after the other, below it the
-// connection's out.mu and the index's.
+// dismiss takes out what dismissLater has noted.
+//
+// Hot path: twice per message, with nothing to do.
 func (w *worker) dismiss() {
+	if len(w.leaving) > 0 {
+		w.dismissAll()
+	}
+}
+
+// dismissAll is dismiss when there is something to do. Locks: takes subs.mu of one connection after the other, below it the
+// connection's out.mu and the index's.
+func (w *worker) dismissAll() {
 	for list := w.leaving; len(list) > 0; {
 		c, n := list[0].conn, 1
 		for n < len(list) && list[n].conn == c {

@@ -15,12 +15,14 @@ func (c *conn) dispatch(w *worker, op wire.Op) bool {
 		c.traceIn(op, &w.parser.Event)
 	}
 	w.active = w.active || op != wire.OpPing && op != wire.OpPong
-	if len(w.leaving) > 0 && op != wire.OpUnsub {
+	if op != wire.OpUnsub { // those in a row are dismissed together
 		w.dismiss()
 	}
 	switch op {
 	case wire.OpPub, wire.OpHPub:
-		return c.publish(w, op)
+		open := c.publish(w, op)
+		w.dismiss()
+		return open
 	case wire.OpPing:
 		w.say(c, pongLine)
 		c.firstPong(w)

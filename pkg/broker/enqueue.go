@@ -37,6 +37,9 @@ func (w *worker) enqueueBoth(c *conn, s *subscription, head, tail span, n tally)
 				o.mu.Unlock()
 				return refused, 0
 			}
+			if v == spent {
+				s.max.Store(closedForGood)
+			}
 		}
 		s.delivered += n.messages
 		o.mu.sent.messages += n.messages

@@ -100,12 +100,11 @@ func (c *conn) dispatchRoute(w *worker, op wire.Op) bool {
 		c.traceIn(op, &w.parser.Event)
 	}
 	w.active = w.active || op != wire.OpPing && op != wire.OpPong
-	if len(w.leaving) > 0 {
-		w.dismiss()
-	}
+	w.dismiss()
 	switch op {
 	case wire.OpRMsg, wire.OpRHMsg, wire.OpMsg:
 		w.deliverRouted(c, op)
+		w.dismiss()
 	case wire.OpRSub, wire.OpSub:
 		w.seal()
 		c.remoteSubscribe(&w.parser.Event, op == wire.OpSub)
@@ -128,6 +127,7 @@ func (c *conn) tellHandler(w *worker, op wire.Op) bool {
 	text := bytes.Clone(w.parser.Arg)
 	w.seal()
 	w.run.forget()
+	w.dismiss()
 	w.flushDirty() // the handler may take its time
 	r := c.route
 	switch op {

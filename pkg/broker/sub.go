@@ -129,6 +129,7 @@ func (subs *subscriptions) takeAllLocked() []*subscription {
 func (c *conn) subscribe(w *worker) {
 	e := &w.parser.Event
 	w.seal()
+	w.dismiss() // what that was the last message for
 	switch c.addSubscription(w, e) {
 	case subscriptionDenied:
 		c.refuseSubscribe(w, string(e.Subject), string(e.Queue), string(e.SID))
@@ -221,12 +222,15 @@ func (a *account) removeSubscription(w *worker, s *subscription) {
 
 // removeSubscriptions is removeSubscription for all in list, which takes little longer for many on one subject.
 func (a *account) removeSubscriptions(w *worker, list []*subscription) {
-	a.index.RemoveAll(len(list), func(i int) (pattern, queue string, s *subscription) {
-		return list[i].subject, list[i].queue(), list[i]
-	})
+	a.index.RemoveAll(len(list), subscriptionsAt(list))
 	for _, s := range list {
 		a.removed(w, s)
 	}
+}
+
+// subscriptionsAt returns what tells the index where those in list are.
+func subscriptionsAt(list []*subscription) func(i int) (pattern, queue string, s *subscription) {
+	return func(i int) (pattern, queue string, s *subscription) { return list[i].subject, list[i].queue(), list[i] }
 }
 
 // removed notes that s, a client's, has gone. w and locks: as added.
