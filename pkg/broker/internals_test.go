@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -158,17 +159,13 @@ func TestWheel(t *testing.T) {
 		conns[i] = new(conn)
 		w.add(conns[i])
 		if i%5 == 4 {
-			for _, c := range w.advance(nil) {
-				due[c] = append(due[c], w.now())
-			}
+			w.drain(due)
 		}
 	}
 	w.remove(conns[7])
 	w.remove(conns[7])
 	for range 1000 {
-		for _, c := range w.advance(nil) {
-			due[c] = append(due[c], w.now())
-		}
+		w.drain(due)
 	}
 	for i, c := range conns {
 		first, times := int64(i/5)+w.ticks.Load()+1, due[c]
@@ -185,6 +182,93 @@ func TestWheel(t *testing.T) {
 			if want := first + int64(k)*w.ticks.Load(); at != want {
 				t.Fatalf("connection %d fell due at %d, want %d", i, at, want)
 			}
+		}
+	}
+}
+
+// drain moves w one tick on and notes whom it wakes.
+func (w *wheel) drain(due map[*conn][]int64) {
+	w.advance()
+	for w.step(w.share(), func(c *conn) { due[c] = append(due[c], w.now()) }) {
+	}
+}
+
+// TestWheelSpreads: those that fall due with one tick are woken evenly over it, in order, except who has left meanwhile.
+func TestWheelSpreads(t *testing.T) {
+	w := newWheel(2 * time.Minute) // a tick is 50 steps
+	conns := fallDue(w, 250)
+	var woken []*conn
+	wake := func(c *conn) { woken = append(woken, c) }
+	steps, share := 1, w.share()
+	for ; w.step(share, wake); steps++ {
+		if len(woken) != 5*steps {
+			t.Fatalf("%d woken in %d steps, want 5 each", len(woken), steps)
+		}
+		if steps == 1 {
+			w.remove(conns[249])
+			w.restart(conns[248])
+		}
+	}
+	if !slices.Equal(woken, conns[:248]) || steps != 50 {
+		t.Errorf("%d woken in %d steps, want the first 248 in 50", len(woken), steps)
+	}
+	for range w.ticks.Load() {
+		w.advance()
+	}
+	if n := w.mu.queue.length; n != 248 {
+		t.Errorf("%d fell due an interval later, want 248", n)
+	}
+	w.advance()
+	if n := w.mu.queue.length; n != 249 || w.mu.total != 249 {
+		t.Errorf("%d of %d fell due with the one that was restarted, want 249", n, w.mu.total)
+	}
+}
+
+// fallDue adds n connections to w, which has no others, and goes on until they fall due.
+func fallDue(w *wheel, n int) []*conn {
+	conns := make([]*conn, n)
+	for i := range conns {
+		conns[i] = new(conn)
+		w.add(conns[i])
+	}
+	for range w.ticks.Load() + 1 {
+		w.advance()
+	}
+	return conns
+}
+
+// TestWheelHerd: a herd that connected at once is woken over half an interval, and stays spread.
+func TestWheelHerd(t *testing.T) {
+	for _, n := range []int{9, 10_000, 200_000} {
+		w := newWheel(2 * time.Minute)
+		fallDue(w, n)
+		const stepsOfTick, stepsOfInterval = 50, 12_000
+		woken := map[*conn]int{} // step at which it was woken the last time
+		most := max(fewPerStep, 2*n/stepsOfInterval+2)
+		share, last := w.share(), 0
+		for step := 1; step <= 3*stepsOfInterval; step++ {
+			now := 0
+			w.step(share, func(c *conn) {
+				now++
+				before, again := woken[c]
+				woken[c] = step
+				switch {
+				case !again:
+					last = step
+				case step-before < stepsOfInterval-stepsOfTick || step-before > stepsOfInterval+2*stepsOfTick:
+					t.Fatalf("%d connections: one was woken at step %d and then at %d", n, before, step)
+				}
+			})
+			if now > most {
+				t.Fatalf("%d connections: %d were woken in a step, want %d at most", n, now, most)
+			}
+			if step%stepsOfTick == 0 {
+				w.advance()
+				share = w.share()
+			}
+		}
+		if len(woken) != n || last > stepsOfInterval/2 {
+			t.Errorf("%d connections: %d were woken, the last for the first time at step %d, want half an interval", n, len(woken), last)
 		}
 	}
 }

@@ -15,6 +15,19 @@ const (
 	maxTick = 500 * time.Millisecond
 )
 
+// Connections that fall due with the same tick are not woken at once, since messages would wait for all of their PINGs. They are
+// woken in steps: few enough in each to do no harm, but at least spread times as many as it takes on average. So a hundred thousand
+// clients that connected in the same second do not stop the server once per interval: the first time they are woken over
+// half an interval, the last of them late by that, and then each an interval after its own time.
+const (
+	maxStep    = 10 * time.Millisecond
+	fewPerStep = 8
+	spread     = 2
+)
+
+// fallenDue is the timer.due of a connection that has fallen due and is to be woken.
+const fallenDue = -1
+
 // wheel is a timer for every connection, all of the same interval: a ring of lists, one of which falls due at each tick.
 // It costs a connection two pointers, where a time.Timer would be an object and a place in a heap. Its tick count is
 // also the coarse clock of the broker.
@@ -22,11 +35,14 @@ const (
 // Goroutine: turn, started by Broker.Start, stopped by stop.
 type wheel struct {
 	tick  time.Duration // set by newWheel, never written again
+	each  time.Duration // a step; set by newWheel, never written again
 	ticks atomic.Int64  // per interval
 	count atomic.Int64  // ticks so far
 	mu    struct {      // guards everything inside it, and the timer of every connection
 		sync.Mutex
-		slots [wheelSlots]*conn // lists, linked through conn.timer
+		slots [wheelSlots]timerList
+		queue timerList // fallen due, first come first
+		total int       // connections in slots and queue
 	}
 	quit chan struct{}
 }
@@ -34,12 +50,48 @@ type wheel struct {
 // timer is the place of a connection in the wheel.
 type timer struct {
 	next, previous *conn
-	due            int64 // tick; 0: not in the wheel
+	due            int64 // tick, or fallenDue; 0: not in the wheel
+}
+
+// timerList is a list of connections, linked through conn.timer.
+type timerList struct {
+	first, last *conn
+	length      int
+}
+
+// append adds c, which is in no list, at the end.
+func (l *timerList) append(c *conn, due int64) {
+	c.timer = timer{previous: l.last, due: due}
+	if l.last != nil {
+		l.last.timer.next = c
+	} else {
+		l.first = c
+	}
+	l.last = c
+	l.length++
+}
+
+// remove takes out c, which is in this list.
+func (l *timerList) remove(c *conn) {
+	t := c.timer
+	if t.previous != nil {
+		t.previous.timer.next = t.next
+	} else {
+		l.first = t.next
+	}
+	if t.next != nil {
+		t.next.timer.previous = t.previous
+	} else {
+		l.last = t.previous
+	}
+	l.length--
+	c.timer = timer{}
 }
 
 // newWheel returns a wheel that wakes each connection once per interval.
 func newWheel(interval time.Duration) *wheel {
 	w := &wheel{tick: min(max(interval/100, minTick), maxTick), quit: make(chan struct{})}
+	w.each = min(w.tick, maxStep)
 	w.setInterval(interval)
 	return w
 }
@@ -77,70 +129,104 @@ func (w *wheel) remove(c *conn) {
 }
 
 func (w *wheel) linkLocked(c *conn, due int64) {
-	head := &w.mu.slots[due%wheelSlots]
-	c.timer = timer{next: *head, due: due}
-	if *head != nil {
-		(*head).timer.previous = c
-	}
-	*head = c
+	w.mu.slots[due%wheelSlots].append(c, due)
+	w.mu.total++
 }
 
 func (w *wheel) unlinkLocked(c *conn) {
-	t := &c.timer
-	switch {
-	case t.due == 0:
+	switch due := c.timer.due; due {
+	case 0:
 		return
-	case t.previous != nil:
-		t.previous.timer.next = t.next
+	case fallenDue:
+		w.mu.queue.remove(c)
 	default:
-		w.mu.slots[t.due%wheelSlots] = t.next
+		w.mu.slots[due%wheelSlots].remove(c)
 	}
-	if t.next != nil {
-		t.next.timer.previous = t.previous
-	}
-	c.timer = timer{}
+	w.mu.total--
 }
 
-// turn calls wake for every connection that falls due, and tick now and then, until stop. Both run on this goroutine, without
-// locks.
+// turn calls wake for every connection that has fallen due, and tick now and then, until stop. Both run on this goroutine,
+// without locks.
 func (w *wheel) turn(wake func(*conn), tick func()) {
-	ticker := time.NewTicker(w.tick)
-	defer ticker.Stop()
+	timer := time.NewTimer(w.tick)
+	defer timer.Stop()
 	begin := time.Now()
-	var due []*conn
+	share := 0
 	for {
 		select {
 		case <-w.quit:
 			return
-		case <-ticker.C:
+		case <-timer.C:
 		}
-		// A ticker drops ticks when the machine is busy; the clock does not.
-		for now := int64(time.Since(begin) / w.tick); w.now() < now; {
-			due = w.advance(due[:0])
-			for i, c := range due {
-				wake(c)
-				due[i] = nil
+		// A timer is late when the machine is busy; the clock is not.
+		if now := int64(time.Since(begin) / w.tick); w.now() < now {
+			for w.now() < now {
+				w.advance()
 			}
+			share = w.share()
+			tick()
 		}
-		tick()
+		wait := time.Until(begin.Add(time.Duration(w.now()+1) * w.tick))
+		if w.step(share, wake) {
+			wait = min(wait, w.each)
+		}
+		timer.Reset(wait)
 	}
 }
 
-// advance moves one tick on and returns the connections that fall due, appended to due. Locks: takes w.mu.
-func (w *wheel) advance(due []*conn) []*conn {
+// advance moves one tick on and queues the connections that fall due. Locks: takes w.mu.
+func (w *wheel) advance() {
 	now := w.count.Add(1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for c := w.mu.slots[now%wheelSlots]; c != nil; {
+	slot := &w.mu.slots[now%wheelSlots]
+	for c := slot.first; c != nil; {
 		next := c.timer.next
 		if c.timer.due <= now {
-			w.unlinkLocked(c)
-			w.linkLocked(c, now+w.ticks.Load())
-			due = append(due, c)
+			slot.remove(c)
+			w.mu.queue.append(c, fallenDue)
 		}
 		c = next
 	}
-	return due
+}
+
+// share returns how many connections each step of this tick wakes: enough for the queue to be empty at its end, unless those are
+// too many. Locks: takes w.mu.
+func (w *wheel) share() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	steps := int(w.tick / w.each)
+	most := spread * ceilDiv(w.mu.total, steps*int(w.ticks.Load()))
+	return min(ceilDiv(w.mu.queue.length, steps), max(most, fewPerStep))
+}
+
+func ceilDiv(a, b int) int { return (a + b - 1) / b }
+
+// step wakes share connections of the queue and reports whether there are others.
+func (w *wheel) step(share int, wake func(*conn)) bool {
+	for range share {
+		c := w.next()
+		if c == nil {
+			break
+		}
+		wake(c)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.mu.queue.length > 0
+}
+
+// next takes the next connection from the queue, which will fall due again in an interval; nil if there is none.
+// Locks: takes w.mu.
+func (w *wheel) next() *conn {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := w.mu.queue.first
+	if c != nil {
+		w.unlinkLocked(c)
+		w.linkLocked(c, w.now()+w.ticks.Load())
+	}
+	return c
 }
 
 // stop ends turn. It must be called once.
