@@ -39,6 +39,7 @@ type input struct {
 	rooted   bool                  // it cannot be parked
 	small    []byte                // to wait with, if the connection has no raw socket
 	full     bool                  // the last read filled its buffer
+	emptied  bool                  // the last read took all there was
 	idle     bool                  // the last read brought nothing, and the connection is to be parked
 	refused  bool                  // the message that is coming in was refused when its control line was read
 }
@@ -96,6 +97,16 @@ func (c *conn) read() bool {
 	if c.raw.RawConn == nil {
 		return c.readBlocking()
 	}
+	if c.in.emptied {
+		c.in.emptied = false
+		if c.quiet() { // what has come since wakes it at once
+			if c.in.w != nil {
+				c.in.giveBack(c.b)
+			}
+			c.in.idle = true
+			return false
+		}
+	}
 	err := c.raw.Read(c.in.wake)
 	switch {
 	case c.in.err != nil:
@@ -119,13 +130,15 @@ func (c *conn) read() bool {
 func (c *conn) tryRead(fd uintptr) bool {
 	c.in.borrow(c.b)
 	w := c.in.w
-	n, again, err := readNow(fd, w.in[w.end:])
+	room := w.in[w.end:]
+	n, again, err := readNow(fd, room)
 	if again {
 		c.in.giveBack(c.b)
 		c.in.idle = c.quiet()
 		return c.in.idle
 	}
 	w.end += n
+	c.in.emptied = n > 0 && n < len(room)
 	c.in.err = err
 	return true
 }

@@ -11,6 +11,9 @@ import (
 // takes longer for each piece than the copy does.
 const gatherBelow = 512
 
+// briefWrite is the size in bytes up to which a write is a raw system call, see writeOne.
+const briefWrite = 4 << 10
+
 // rawSocket is a socket that can be read and written without waiting, and parked.
 type rawSocket struct{ syscall.RawConn }
 
@@ -115,8 +118,16 @@ func (w *socketIO) writeSome(fd int, spans []span, skip int) (n, asked int, errn
 }
 
 // writeOne writes b, which is not empty, with one system call.
+//
+// The call is a raw one if b is small: the socket never blocks, so Go's scheduler need not know. Told of it, it wakes its monitor
+// thread for the first call after each pause, a second wake-up for every message of a quiet server. It is told of a larger one:
+// that takes long, most of all over the loopback interface, where it runs the receiver's half of TCP too.
 func writeOne(fd int, b []byte) (int, syscall.Errno) {
-	r, _, errno := syscall.Syscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	call := syscall.Syscall
+	if len(b) <= briefWrite {
+		call = syscall.RawSyscall
+	}
+	r, _, errno := call(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	if errno != 0 {
 		return 0, errno
 	}
@@ -125,9 +136,7 @@ func writeOne(fd int, b []byte) (int, syscall.Errno) {
 
 // readNow reads into b, which is not empty, without waiting. again means that there is nothing to read yet.
 //
-// The call is a raw one: the socket never blocks and a read only copies, so Go's scheduler need not know. Told of it, it
-// wakes its monitor thread for the first call after each pause, a second wake-up for every message of a quiet server.
-// Writes do tell it: over the loopback interface they run the receiver's half of TCP too, which takes long.
+// The call is a raw one for the reason given at writeOne; a read only copies.
 func readNow(fd uintptr, b []byte) (n int, again bool, err error) {
 	for {
 		r, _, errno := syscall.RawSyscall(syscall.SYS_READ, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
