@@ -184,6 +184,53 @@ func TestFewPatternsAreWalked(t *testing.T) {
 	checkStructure(t, x)
 }
 
+// TestStem: what two subjects in a row have in common is not walked again, as long as there is one way through the trie.
+func TestStem(t *testing.T) {
+	x := New[*member]()
+	v := &member{}
+	var r Reader[*member]
+	walk := func(s string) int {
+		result := r.walk(x, s, x.generation.Load())
+		if result == nil {
+			t.Fatalf("no result for %s", s)
+		}
+		return len(result.Plain)
+	}
+	expect := func(stem string, known bool) {
+		t.Helper()
+		if s := &r.scratch.stem; string(s.text) != stem || (s.end != nil) != known {
+			t.Errorf("stem %q, known: %v; want %q, %v", s.text, s.end != nil, stem, known)
+		}
+	}
+	x.Insert([]byte("a.b.*"), "", v)
+	x.Insert([]byte("c.>"), "", v)
+	walk("a.b.1")
+	expect("a.b.", false)
+	if walk("a.b.2") != 1 || walk("a.b.3") != 1 || walk("a.b.3.4") != 0 {
+		t.Error("wrong matches of a.b.*")
+	}
+	expect("a.b.", true)
+	walk("a.c.1")
+	expect("a.", true)
+	walk("c.d.1")
+	expect("c.d.", false)
+	if walk("c.d.2") != 1 || walk("c.e") != 1 {
+		t.Error("wrong matches of c.>")
+	}
+	expect("c.", true) // there is nothing below
+	x.Insert([]byte("c.*"), "", v)
+	if got := r.walk(x, "c.e", x.generation.Load()); got != nil {
+		t.Errorf("c.e is on two patterns, and yet there is %v", got)
+	}
+	walk("c.d.1")
+	walk("c.d.2")
+	expect("c.d.", false) // a set is on the way
+	long := strings.Repeat("l.", maxStem/2-1) + "longer."
+	walk(long + "1")
+	walk(long + "2")
+	expect(strings.Repeat("l.", maxStem/2-1), false)
+}
+
 // TestEvictionWhenAllAreInUse: the clock hand does not go round in search of an idle entry for ever.
 func TestEvictionWhenAllAreInUse(t *testing.T) {
 	const limit = 4 * maxClockSteps

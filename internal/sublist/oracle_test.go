@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/natsd/natsd/internal/subject"
 )
 
 // member is what the tests index: like the subscriptions of a broker, told apart by its address.
@@ -174,6 +176,22 @@ func (o *oracle) expect(t testing.TB, r *Reader[*member], x *Index[*member], sub
 	for i := range 4 {
 		if got := answerOf(t, r.Match(x, []byte(subject))); !got.equal(want) {
 			t.Fatalf("match %d of %q:\n got %v\nwant %v", i+1, subject, got, want)
+		}
+	}
+	o.expectWalk(t, r, x, subject, want)
+}
+
+// expectWalk does the same for the way that is taken while there are few patterns, if there is an answer on that.
+func (o *oracle) expectWalk(t testing.TB, r *Reader[*member], x *Index[*member], text string, want answer) {
+	t.Helper()
+	if x.root.Load() == nil || !subject.HasWildcard(text) && slices.ContainsFunc(o.list, func(s subscription) bool { return s.pattern == text }) {
+		return // it has an entry of its own
+	}
+	for range 3 { // the second time it has a stem, the third time that is made use of
+		if result := r.walk(x, text, x.generation.Load()); result != nil {
+			if got := answerOf(t, result); !got.equal(want) {
+				t.Fatalf("walk for %q, stem %q:\n got %v\nwant %v", text, r.scratch.stem.text, got, want)
+			}
 		}
 	}
 }

@@ -22,6 +22,7 @@ type scratchpad[T comparable] struct {
 	sets   []*Result[T]
 	result Result[T]
 	merger merger[T]
+	stem   stem[T]
 }
 
 // Reset drops every reference to an index and its subscriptions, and all memory, for a Reader that is put aside.
@@ -77,8 +78,8 @@ func (r *Reader[T]) lookup(x *Index[T], text string, generation uint64) *Result[
 	if leaves == nil && x.root.Load() == nil {
 		return &x.none
 	}
-	if x.bare.Load() && subject.WellFormed(text) {
-		if result := r.uncached(x, nil, text); result.Stable() {
+	if x.bare.Load() {
+		if result := r.walk(x, text, generation); result != nil {
 			return result
 		}
 	}
@@ -88,7 +89,7 @@ func (r *Reader[T]) lookup(x *Index[T], text string, generation uint64) *Result[
 		if x.root.Load() == nil {
 			return &x.none
 		}
-		return r.missing(x, text, hash)
+		return r.missing(x, text, hash, generation)
 	}
 	if cached := e.payload.current(x, text, generation); cached != nil {
 		r.index, r.last = x, e
@@ -99,14 +100,14 @@ func (r *Reader[T]) lookup(x *Index[T], text string, generation uint64) *Result[
 }
 
 // missing is Match for a subject that has no entry while there are wildcard patterns.
-func (r *Reader[T]) missing(x *Index[T], text string, hash uint64) *Result[T] {
-	if !subject.WellFormed(text) {
-		return &x.none
-	}
+func (r *Reader[T]) missing(x *Index[T], text string, hash, generation uint64) *Result[T] {
 	if x.walk.Load() {
-		if result := r.uncached(x, nil, text); result.Stable() {
+		if result := r.walk(x, text, generation); result != nil {
 			return result
 		}
+	}
+	if !subject.WellFormed(text) {
+		return &x.none
 	}
 	if len(text) <= maxCachedSubject {
 		seen, grow := x.doorkeeper.admit(hash)

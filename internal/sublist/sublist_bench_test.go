@@ -87,6 +87,11 @@ func BenchmarkMatch(b *testing.B) {
 		x.Insert([]byte("orders.*.new"), "", &member{})
 		benchmarkMatch(b, x, shuffled(subjects(10_000, "orders.%d.new")), true)
 	})
+	b.Run("wildcard/last/subjects=10000/random", func(b *testing.B) {
+		x := New[*member]()
+		x.Insert([]byte("orders.new.*"), "", &member{})
+		benchmarkMatch(b, x, shuffled(subjects(10_000, "orders.new.%d")), true)
+	})
 	b.Run("merge/cached", func(b *testing.B) {
 		x := New[*member]()
 		list := subjects(64, "orders.%d.new")

@@ -62,9 +62,11 @@ func interpret(t *testing.T, x *Index[*member], program []byte) {
 			}
 		default:
 			want := o.match(subject)
-			if got := answerOf(t, readers[operation>>3&1].Match(x, []byte(subject))); !got.equal(want) {
+			r := &readers[operation>>3&1]
+			if got := answerOf(t, r.Match(x, []byte(subject))); !got.equal(want) {
 				t.Fatalf("match %q:\n got %v\nwant %v", subject, got, want)
 			}
+			o.expectWalk(t, r, x, subject, want)
 		}
 	}
 	o.check(t, x)
