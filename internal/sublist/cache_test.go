@@ -231,6 +231,45 @@ func TestStem(t *testing.T) {
 	expect(strings.Repeat("l.", maxStem/2-1), false)
 }
 
+// TestStemsAreApart: a stem in one index says nothing of another, and one of a few tokens nothing of malformed ones.
+func TestStemsAreApart(t *testing.T) {
+	x, y := New[*member](), New[*member]()
+	mine, theirs := &member{name: 1}, &member{name: 2}
+	x.Insert([]byte("a.b.*"), "", mine)
+	y.Insert([]byte("a.b.*"), "", theirs)
+	var r Reader[*member]
+	for range 3 {
+		r.walk(x, "a.b.1", x.generation.Load())
+	}
+	if got := r.walk(y, "a.b.1", y.generation.Load()); len(got.Plain) != 1 || got.Plain[0] != theirs {
+		t.Errorf("a subject of the other index reached %v", got.Plain)
+	}
+	x.Insert([]byte("a.b.*.*"), "", mine)
+	x.Insert([]byte("a.b.*.*.*"), "", mine)
+	for _, s := range []string{"a.b.1.1.1", "a.b.2.1.1", "a.b.3.1.1"} {
+		r.walk(x, s, x.generation.Load())
+	}
+	for _, s := range []string{"a.b..x", "a.b.x.", "a.b..", "a.b."} {
+		if got := r.walk(x, s, x.generation.Load()); got != nil && len(got.Plain) > 0 {
+			t.Errorf("%q reached %v, stem %q", s, got.Plain, r.scratch.stem.text)
+		}
+	}
+}
+
+// TestWalksAreMisses: what is matched by walking found no result at hand, with a stem and without.
+func TestWalksAreMisses(t *testing.T) {
+	x := New[*member]()
+	x.Insert([]byte("a.b.*"), "", &member{})
+	var r Reader[*member]
+	for _, s := range subjects(100, "a.b.%d") {
+		r.walk(x, string(s), x.generation.Load())
+	}
+	r.Settle()
+	if got := x.Stats().Misses; got != 100 {
+		t.Errorf("%d misses, want 100", got)
+	}
+}
+
 // TestEvictionWhenAllAreInUse: the clock hand does not go round in search of an idle entry for ever.
 func TestEvictionWhenAllAreInUse(t *testing.T) {
 	const limit = 4 * maxClockSteps

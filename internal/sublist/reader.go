@@ -156,6 +156,19 @@ func (r *Reader[T]) Settle() {
 // uncached computes the result for text, whose entry is e, nil if it has none.
 func (r *Reader[T]) uncached(x *Index[T], e *entry[leaf[T]], text string) *Result[T] {
 	r.miss(x)
+	sets := r.collect(x, e, text)
+	switch len(sets) {
+	case 0:
+		return &x.none
+	case 1:
+		return sets[0]
+	}
+	r.scratch.merger.merge(&r.scratch.result, sets)
+	return &r.scratch.result
+}
+
+// collect returns the sets that match text, whose entry is e, nil if it has none. They are good until the next match.
+func (r *Reader[T]) collect(x *Index[T], e *entry[leaf[T]], text string) []*Result[T] {
 	if r.scratch == nil {
 		r.scratch = &scratchpad[T]{sets: make([]*Result[T], 0, 8)}
 	}
@@ -169,14 +182,7 @@ func (r *Reader[T]) uncached(x *Index[T], e *entry[leaf[T]], text string) *Resul
 		sets = root.collect(text, sets)
 	}
 	r.scratch.sets = sets
-	switch len(sets) {
-	case 0:
-		return &x.none
-	case 1:
-		return sets[0]
-	}
-	r.scratch.merger.merge(&r.scratch.result, sets)
-	return &r.scratch.result
+	return sets
 }
 
 // current returns the cached result of e, nil if it may be out of date. A result that is older than the latest

@@ -24,43 +24,59 @@ type stem[T comparable] struct {
 
 // walk is Match for a subject without an entry of its own by way of the trie; nil if there is no result that may be kept.
 func (r *Reader[T]) walk(x *Index[T], text string, generation uint64) *Result[T] {
-	if result := r.fromStem(x, text, generation); result != nil {
-		return result
+	sets, known := r.fromStem(x, text, generation)
+	if !known {
+		if !subject.WellFormed(text) {
+			return nil
+		}
+		if sets = r.collect(x, nil, text); len(sets) <= 1 {
+			r.noteStem(x, text, generation)
+		}
 	}
-	if !subject.WellFormed(text) {
-		return nil
+	switch len(sets) {
+	case 0:
+		r.miss(x)
+		return &x.none
+	case 1:
+		r.miss(x)
+		return sets[0]
 	}
-	result := r.uncached(x, nil, text)
-	if !result.Stable() {
-		return nil
-	}
-	r.noteStem(x, text, generation)
-	return result
+	return nil // a merge, which belongs into the cache
 }
 
-// fromStem is walk for a subject that has the stem of the last one, nil if it has not.
-func (r *Reader[T]) fromStem(x *Index[T], text string, generation uint64) *Result[T] {
+// fromStem returns the sets that match a subject which has the stem of the last one, and whether it has.
+func (r *Reader[T]) fromStem(x *Index[T], text string, generation uint64) (sets []*Result[T], known bool) {
 	if r.scratch == nil {
-		return nil
+		return nil, false
 	}
 	s := &r.scratch.stem
 	n := len(s.text)
 	if s.end == nil || s.index != x || s.generation != generation || len(text) <= n || text[:n] != string(s.text) {
-		return nil
+		return nil, false
 	}
 	rest := text[n:]
+	if here := s.end.anyLast(rest); here != nil {
+		return append(r.scratch.sets[:0], here), true
+	}
 	if !subject.WellFormed(rest) {
+		return nil, false
+	}
+	r.scratch.sets = s.end.collect(rest, r.scratch.sets[:0])
+	return r.scratch.sets, true
+}
+
+// anyLast returns the only set that matches below b if rest is one token and all that hangs there is "*"; nil otherwise.
+func (b *branch[T]) anyLast(rest string) *Result[T] {
+	star := b.star.Load()
+	if star == nil || b.edges.Load() != nil || b.tail.Load() != nil {
 		return nil
 	}
-	sets := s.end.collect(rest, r.scratch.sets[:0])
-	r.scratch.sets = sets
-	switch len(sets) {
-	case 0:
-		return &x.none
-	case 1:
-		return sets[0]
+	for i := range len(rest) {
+		if rest[i] == separator[0] {
+			return nil
+		}
 	}
-	return nil
+	return star.here.Load()
 }
 
 // noteStem remembers what text, which is well-formed and was matched at this generation by walking, and the subject before have

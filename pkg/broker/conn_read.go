@@ -40,7 +40,7 @@ type input struct {
 	small    []byte                // to wait with, if the connection has no raw socket
 	full     bool                  // the last read filled its buffer
 	emptied  bool                  // the last read took all there was
-	idle     bool                  // the last read brought nothing, and the connection is to be parked
+	idle     bool                  // there is nothing to read, and the connection is to be parked
 	refused  bool                  // the message that is coming in was refused when its control line was read
 }
 

@@ -239,37 +239,95 @@ func fallDue(w *wheel, n int) []*conn {
 
 // TestWheelHerd: a herd that connected at once is woken over half an interval, and stays spread.
 func TestWheelHerd(t *testing.T) {
+	const interval = 2 * time.Minute
 	for _, n := range []int{9, 10_000, 200_000} {
-		w := newWheel(2 * time.Minute)
-		fallDue(w, n)
-		const stepsOfTick, stepsOfInterval = 50, 12_000
-		woken := map[*conn]int{} // step at which it was woken the last time
-		most := max(fewPerStep, 2*n/stepsOfInterval+2)
-		share, last := w.share(), 0
-		for step := 1; step <= 3*stepsOfInterval; step++ {
-			now := 0
-			w.step(share, func(c *conn) {
-				now++
+		w := newWheel(interval)
+		for range n {
+			w.add(new(conn))
+		}
+		var p pace
+		woken := map[*conn]time.Duration{} // when, the last time
+		most := max(fewPerStep, 2*(n/int(interval/w.each)+1))
+		var last time.Duration
+		for now := w.next(&p); now <= 4*interval; now = w.next(&p) {
+			count := 0
+			w.pass(&p, now, func(c *conn) {
+				count++
 				before, again := woken[c]
-				woken[c] = step
-				switch {
+				woken[c] = now
+				switch after := now - before; {
 				case !again:
-					last = step
-				case step-before < stepsOfInterval-stepsOfTick || step-before > stepsOfInterval+2*stepsOfTick:
-					t.Fatalf("%d connections: one was woken at step %d and then at %d", n, before, step)
+					last = now
+				case after < interval-w.tick || after > interval+2*w.tick:
+					t.Fatalf("%d connections: one was woken at %v and then at %v", n, before, now)
 				}
 			})
-			if now > most {
-				t.Fatalf("%d connections: %d were woken in a step, want %d at most", n, now, most)
-			}
-			if step%stepsOfTick == 0 {
-				w.advance()
-				share = w.share()
+			if count > most {
+				t.Fatalf("%d connections: %d were woken in a step, want %d at most", n, count, most)
 			}
 		}
-		if len(woken) != n || last > stepsOfInterval/2 {
-			t.Errorf("%d connections: %d were woken, the last for the first time at step %d, want half an interval", n, len(woken), last)
+		if len(woken) != n || last > interval*3/2+2*w.tick {
+			t.Errorf("%d connections: %d were woken, the last for the first time after %v", n, len(woken), last)
 		}
+	}
+}
+
+// TestWheelWhenBusy: the goroutine of the wheel comes late, time and again. Nobody is woken later than that, and nobody is left behind.
+func TestWheelWhenBusy(t *testing.T) {
+	for _, c := range []struct{ interval, late time.Duration }{
+		{interval: time.Second, late: 25 * time.Millisecond},
+		{interval: time.Second, late: 300 * time.Millisecond},
+		{interval: 500 * time.Millisecond, late: 20 * time.Millisecond},
+		{interval: 2 * time.Minute, late: 95 * time.Millisecond},
+		{interval: 2 * time.Minute, late: 800 * time.Millisecond},
+	} {
+		w := newWheel(c.interval)
+		const n, rounds = 12_000, 5
+		var p pace
+		total := 0
+		wake := func(*conn) { total++ }
+		added := 0
+		for now := time.Duration(0); now < c.interval; now += w.tick { // evenly spread
+			w.pass(&p, now, wake)
+			for ; added < int(n*(now+w.tick)/c.interval); added++ {
+				w.add(new(conn))
+			}
+		}
+		for now := c.interval; now <= (1+rounds)*c.interval; now = w.next(&p) + c.late {
+			w.pass(&p, now, wake)
+		}
+		least := int(n * (rounds - 1) * c.interval / (c.interval + c.late + w.each))
+		if total < least || w.mu.queue.length > n/10 {
+			t.Errorf("interval %v, late by %v: %d woken, want %d; %d are left", c.interval, c.late, total, least, w.mu.queue.length)
+		}
+	}
+}
+
+// TestWheelTurns: turn wakes, ticks and stops by itself.
+func TestWheelTurns(t *testing.T) {
+	w := newWheel(20 * time.Millisecond)
+	const n = 100
+	for range n {
+		w.add(new(conn))
+	}
+	counts, ticks := map[*conn]int{}, 0
+	all, done := make(chan struct{}), make(chan struct{})
+	enough := 0
+	go func() {
+		defer close(done)
+		w.turn(func(c *conn) {
+			if counts[c]++; counts[c] == 3 {
+				if enough++; enough == n {
+					close(all)
+				}
+			}
+		}, func() { ticks++ })
+	}()
+	awaitClosed(t, "everybody woken three times", all)
+	w.stop()
+	awaitClosed(t, "the end of turn", done)
+	if ticks == 0 {
+		t.Error("there were no ticks")
 	}
 }
 

@@ -92,8 +92,8 @@ func (b *Broker) unpark(cid uint64) {
 	}
 }
 
-// park gives up the serving goroutine of c, whose socket is drained, and reports whether that was possible. If it was,
-// the caller must not touch c any more.
+// park gives up the serving goroutine of c, whose socket was drained, and reports whether that was possible. If it was,
+// the caller must not touch c any more: what has come meanwhile wakes it at once.
 func (c *conn) park() bool {
 	if c.b.poller == nil {
 		c.in.rooted = true // the wheel asks without knowing

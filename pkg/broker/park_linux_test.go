@@ -77,6 +77,51 @@ func TestParkedConnectionIsClosed(t *testing.T) {
 	}
 }
 
+// whileParked waits until c is parked, and calls f as if it were the goroutine that serves c. There must be no input meanwhile.
+func whileParked(t testing.TB, c *conn, f func()) {
+	t.Helper()
+	await(t, "the connection is parked", func() bool { return c.serving.CompareAndSwap(parked, served) })
+	f()
+	c.serving.Store(parked)
+}
+
+// TestParkingLooksOnce: a connection that has read all there was is parked without looking again, keeps no worker, and is woken by
+// what has come between the read and the parking.
+func TestParkingLooksOnce(t *testing.T) {
+	b := launch(t, Options{})
+	p, other := joinQuiet(t, b), joinQuiet(t, b)
+	c := p.settle(b, "SUB reply 1\r\n")
+	other.send("SUB request 1\r\n")
+	other.roundTrip()
+	reads, between := 0, func() {}
+	whileParked(t, c, func() {
+		read := c.in.wake
+		c.in.wake = func(fd uintptr) bool {
+			reads++
+			over := read(fd)
+			between()
+			return over
+		}
+	})
+	p.send("PUB request 2\r\nok\r\n")
+	other.expect("MSG request 1 2", "ok")
+	whileParked(t, c, func() {
+		if c.in.w != nil {
+			t.Error("a parked connection keeps a worker")
+		}
+		if reads != 1 {
+			t.Errorf("the socket was read %d times for one batch, want once", reads)
+		}
+		between = func() {
+			between = func() {}
+			p.send("PUB request 4\r\nmore\r\n")
+			await(t, "the next input is there", c.raw.unread)
+		}
+	})
+	p.send("PUB request 2\r\nok\r\n")
+	other.expect("MSG request 1 2", "ok", "MSG request 1 4", "more")
+}
+
 // TestParkedConnectionHasNoGoroutine parks many connections, looks at the goroutines that are left, and wakes them all
 // at once, a few times.
 func TestParkedConnectionHasNoGoroutine(t *testing.T) {
@@ -159,7 +204,7 @@ func TestParkingFails(t *testing.T) {
 	b.poller = brokenPoller(t, b)
 	await(t, "one of the connections has tried to park, and does not try again at once", func() bool {
 		p := joinQuiet(t, b)
-		for range 2 * firstBatches { // with bad luck, the next input is there each time it looks
+		for range 2 * firstBatches { // with bad luck, the next input is there each time it reads
 			p.roundTrip()
 		}
 		c := p.serverSide(b)

@@ -119,15 +119,18 @@ func (w *socketIO) writeSome(fd int, spans []span, skip int) (n, asked int, errn
 
 // writeOne writes b, which is not empty, with one system call.
 //
-// The call is a raw one if b is small: the socket never blocks, so Go's scheduler need not know. Told of it, it wakes its monitor
-// thread for the first call after each pause, a second wake-up for every message of a quiet server. It is told of a larger one:
-// that takes long, most of all over the loopback interface, where it runs the receiver's half of TCP too.
+// The call is a raw one if b is small: the socket does not wait for room, so Go's scheduler need not know. Told of it, it wakes its
+// monitor thread for the first call after each pause, a second wake-up for every message of a quiet server. It is told of a larger
+// one: that takes long, most of all over the loopback interface, where it runs the receiver's half of TCP too. That the kernel
+// may sleep for a moment even so, for memory or a lock of the socket, is accepted.
 func writeOne(fd int, b []byte) (int, syscall.Errno) {
-	call := syscall.Syscall
-	if len(b) <= briefWrite {
-		call = syscall.RawSyscall
+	var r uintptr
+	var errno syscall.Errno
+	if len(b) <= briefWrite { // two calls by name: only those keep what a uintptr points to
+		r, _, errno = syscall.RawSyscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	} else {
+		r, _, errno = syscall.Syscall(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	}
-	r, _, errno := call(syscall.SYS_WRITE, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	if errno != 0 {
 		return 0, errno
 	}

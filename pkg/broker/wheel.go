@@ -23,6 +23,7 @@ const (
 	maxStep    = 10 * time.Millisecond
 	fewPerStep = 8
 	spread     = 2
+	maxCatchUp = 100 // steps at once, when the machine is busy
 )
 
 // fallenDue is the timer.due of a connection that has fallen due and is to be woken.
@@ -151,27 +152,53 @@ func (w *wheel) turn(wake func(*conn), tick func()) {
 	timer := time.NewTimer(w.tick)
 	defer timer.Stop()
 	begin := time.Now()
-	share := 0
+	var p pace
 	for {
 		select {
 		case <-w.quit:
 			return
 		case <-timer.C:
 		}
-		// A timer is late when the machine is busy; the clock is not.
-		if now := int64(time.Since(begin) / w.tick); w.now() < now {
-			for w.now() < now {
-				w.advance()
-			}
-			share = w.share()
+		if w.pass(&p, time.Since(begin), wake) {
 			tick()
 		}
-		wait := time.Until(begin.Add(time.Duration(w.now()+1) * w.tick))
-		if w.step(share, wake) {
-			wait = min(wait, w.each)
-		}
-		timer.Reset(wait)
+		timer.Reset(w.next(&p) - time.Since(begin))
 	}
+}
+
+// pace is how far turn is.
+type pace struct {
+	steps int64 // gone by
+	share int   // connections for each
+	left  bool  // some are to be woken yet
+}
+
+// next returns when the next pass is to be: at the next step, or tick, since turn began.
+func (w *wheel) next(p *pace) time.Duration {
+	tick := time.Duration(w.now()+1) * w.tick
+	if p.left {
+		return min(tick, time.Duration(p.steps+1)*w.each)
+	}
+	return tick
+}
+
+// pass does what is due when elapsed has passed since turn began, and reports whether there was a tick. A timer is late when the
+// machine is busy: the clock says how many ticks and steps it is.
+func (w *wheel) pass(p *pace, elapsed time.Duration, wake func(*conn)) (ticked bool) {
+	if ticks := int64(elapsed / w.tick); w.now() < ticks {
+		if !p.left { // no step was missed before that tick
+			p.steps = int64(time.Duration(w.now()+1)*w.tick/w.each) - 1
+		}
+		for w.now() < ticks {
+			w.advance()
+		}
+		p.share, ticked = w.share(), true
+	}
+	steps := int64(elapsed / w.each)
+	n := min(steps-p.steps, maxCatchUp)
+	p.steps = steps
+	p.left = w.step(p.share*int(n), wake)
+	return ticked
 }
 
 // advance moves one tick on and queues the connections that fall due. Locks: takes w.mu.
@@ -202,10 +229,10 @@ func (w *wheel) share() int {
 
 func ceilDiv(a, b int) int { return (a + b - 1) / b }
 
-// step wakes share connections of the queue and reports whether there are others.
-func (w *wheel) step(share int, wake func(*conn)) bool {
-	for range share {
-		c := w.next()
+// step wakes n connections of the queue and reports whether there are others.
+func (w *wheel) step(n int, wake func(*conn)) bool {
+	for range n {
+		c := w.pop()
 		if c == nil {
 			break
 		}
@@ -216,9 +243,9 @@ func (w *wheel) step(share int, wake func(*conn)) bool {
 	return w.mu.queue.length > 0
 }
 
-// next takes the next connection from the queue, which will fall due again in an interval; nil if there is none.
+// pop takes the next connection from the queue, which will fall due again in an interval; nil if there is none.
 // Locks: takes w.mu.
-func (w *wheel) next() *conn {
+func (w *wheel) pop() *conn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := w.mu.queue.first
