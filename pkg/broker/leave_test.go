@@ -72,7 +72,8 @@ func TestLeavingIsLinear(t *testing.T) {
 				return after.TotalAlloc - before.TotalAlloc
 			}
 			for _, n := range []int{512, 4096} {
-				if once, twice := copied(n), copied(2*n); twice > 3*once {
+				const workers = 2 * readSize // which the pool may not have; it forgets some when it looks for races
+				if once, twice := copied(n), copied(2*n); twice > 3*once+workers {
 					t.Errorf("%d subscriptions take %d bytes, %d take %d", n, once, 2*n, twice)
 				}
 			}
