@@ -78,7 +78,8 @@ func (r *Reader[T]) lookup(x *Index[T], text string, generation uint64) *Result[
 	if leaves == nil && x.root.Load() == nil {
 		return &x.none
 	}
-	if x.bare.Load() {
+	bare := x.bare.Load()
+	if bare {
 		if result := r.walk(x, text, generation); result != nil {
 			return result
 		}
@@ -89,7 +90,12 @@ func (r *Reader[T]) lookup(x *Index[T], text string, generation uint64) *Result[
 		if x.root.Load() == nil {
 			return &x.none
 		}
-		return r.missing(x, text, hash, generation)
+		if !bare && x.walk.Load() {
+			if result := r.walk(x, text, generation); result != nil {
+				return result
+			}
+		}
+		return r.missing(x, text, hash)
 	}
 	if cached := e.payload.current(x, text, generation); cached != nil {
 		r.index, r.last = x, e
@@ -99,13 +105,8 @@ func (r *Reader[T]) lookup(x *Index[T], text string, generation uint64) *Result[
 	return r.fill(x, e, text, hash)
 }
 
-// missing is Match for a subject that has no entry while there are wildcard patterns.
-func (r *Reader[T]) missing(x *Index[T], text string, hash, generation uint64) *Result[T] {
-	if x.walk.Load() {
-		if result := r.walk(x, text, generation); result != nil {
-			return result
-		}
-	}
+// missing is Match for a subject that has no entry while there are wildcard patterns, and that a walk has no answer for.
+func (r *Reader[T]) missing(x *Index[T], text string, hash uint64) *Result[T] {
 	if !subject.WellFormed(text) {
 		return &x.none
 	}

@@ -72,8 +72,12 @@ func TestLeavingIsLinear(t *testing.T) {
 				return after.TotalAlloc - before.TotalAlloc
 			}
 			for _, n := range []int{512, 4096} {
-				const workers = 2 * readSize // which the pool may not have; it forgets some when it looks for races
-				if once, twice := copied(n), copied(2*n); twice > 3*once+workers {
+				// The pool of workers forgets some, and a new one has 128 KiB, so the least of a few tries counts.
+				once, twice := copied(n), copied(2*n)
+				for try := 0; twice > 3*once && try < 10; try++ {
+					once, twice = min(once, copied(n)), min(twice, copied(2*n))
+				}
+				if twice > 3*once {
 					t.Errorf("%d subscriptions take %d bytes, %d take %d", n, once, 2*n, twice)
 				}
 			}
