@@ -128,7 +128,6 @@ func (x *Index[T]) weighLocked() {
 	allowance := x.allowanceLocked()
 	if walk := x.mu.cache.entries >= allowance && allowance < x.mu.cache.limit; walk != x.walk.Load() {
 		x.walk.Store(walk)
-		x.bare.Store(walk && x.mu.literals == 0)
 	}
 }
 

@@ -25,7 +25,7 @@ type Index[T comparable] struct {
 	changes    atomic.Pointer[changeRing] // the latest wildcard changes; nil: there were none
 	doorkeeper doorkeeper                 // decides which subjects are worth a cache entry
 	walk       atomic.Bool                // the cache is as large as so few patterns deserve, see cache.go
-	bare       atomic.Bool                // walk, and no literal subject has a subscription
+	literal    atomic.Bool                // a literal subject has a subscription
 
 	_ [64]byte // keeps what follows off the cache line above
 
@@ -308,5 +308,7 @@ func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 // countLiteralLocked counts n more literal subjects that have subscriptions.
 func (x *Index[T]) countLiteralLocked(n int) {
 	x.mu.literals += n
-	x.bare.Store(x.walk.Load() && x.mu.literals == 0)
+	if some := x.mu.literals > 0; some != x.literal.Load() {
+		x.literal.Store(some)
+	}
 }

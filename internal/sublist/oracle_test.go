@@ -179,6 +179,36 @@ func (o *oracle) expect(t testing.TB, r *Reader[*member], x *Index[*member], sub
 		}
 	}
 	o.expectWalk(t, r, x, subject, want)
+	o.expectKin(t, x, subject)
+}
+
+// expectKin fails unless all subjects that differ from this one in a token have the same matches, where x says so.
+func (o *oracle) expectKin(t testing.TB, x *Index[*member], text string) (found int) {
+	t.Helper()
+	tokens := strings.Split(text, ".")
+	if slices.Contains(tokens, "") {
+		return 0
+	}
+	at := 0
+	for i, token := range tokens {
+		if x.AnyToken([]byte(text), at) {
+			found++
+			for _, other := range []string{"a", "b", "ab", "*", ">", "none", "1"} {
+				tokens[i] = other
+				kin := strings.Join(tokens, ".")
+				own := slices.ContainsFunc(o.list, func(s subscription) bool { return s.pattern == kin && !subject.HasWildcard(kin) })
+				if x.Own([]byte(kin)) != own {
+					t.Fatalf("Own(%q) = %v", kin, !own)
+				}
+				if !own && !o.match(kin).equal(o.match(text)) {
+					t.Fatalf("AnyToken(%q, %d), but:\n%v\n%q has:\n%v", text, at, o.match(text), kin, o.match(kin))
+				}
+			}
+			tokens[i] = token
+		}
+		at += len(token) + 1
+	}
+	return found
 }
 
 // expectWalk does the same for the way that is taken while there are few patterns, if there is an answer on that.

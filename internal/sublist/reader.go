@@ -78,7 +78,8 @@ func (r *Reader[T]) lookup(x *Index[T], text string, generation uint64) *Result[
 	if leaves == nil && x.root.Load() == nil {
 		return &x.none
 	}
-	bare := x.bare.Load()
+	walk := x.walk.Load()
+	bare := walk && !x.literal.Load()
 	if bare {
 		if result := r.walk(x, text, generation); result != nil {
 			return result
@@ -90,7 +91,7 @@ func (r *Reader[T]) lookup(x *Index[T], text string, generation uint64) *Result[
 		if x.root.Load() == nil {
 			return &x.none
 		}
-		if !bare && x.walk.Load() {
+		if walk && !bare {
 			if result := r.walk(x, text, generation); result != nil {
 				return result
 			}

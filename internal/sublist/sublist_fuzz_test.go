@@ -67,6 +67,7 @@ func interpret(t *testing.T, x *Index[*member], program []byte) {
 				t.Fatalf("match %q:\n got %v\nwant %v", subject, got, want)
 			}
 			o.expectWalk(t, r, x, subject, want)
+			o.expectKin(t, x, subject)
 		}
 	}
 	o.check(t, x)

@@ -92,6 +92,12 @@ func (p *Parser) fastPub(b []byte) int {
 	if subjectEnd == args || subjectEnd+1 >= len(b) || b[subjectEnd] != ' ' {
 		return 0
 	}
+	return p.fastTail(b, subjectEnd, repeated)
+}
+
+// fastTail is fastPub from the blank behind the subject on, which is b[subjectEnd]. repeated is what becomes of p.Repeated.
+func (p *Parser) fastTail(b []byte, subjectEnd int, repeated bool) int {
+	const args = len("PUB ")
 	sizeAt, reply := subjectEnd+1, []byte(nil)
 	size, sizeEnd := digits(b, sizeAt)
 	if sizeEnd >= len(b) {

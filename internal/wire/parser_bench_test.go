@@ -41,6 +41,21 @@ func TestParserAllocs(t *testing.T) {
 	}
 }
 
+func TestKinAllocs(t *testing.T) {
+	in := []byte(strings.Repeat("PUB a.1.b 2\r\nhi\r\nPUB a.22.b 3\r\nhi!\r\n", 2))
+	p := Parser{MaxControlLine: 4096, MaxPayload: 1 << 20}
+	if n := testing.AllocsPerRun(100, func() {
+		_, first, _ := p.Next(in)
+		kin, ok := p.Kin(in[first:])
+		if n := p.NextKin(in[first:], kin); !ok || n == 0 || string(p.Subject) != "a.22.b" {
+			t.Fatalf("got %v, %d, %s", ok, n, p.Subject)
+		}
+		p.Forget()
+	}); n != 0 {
+		t.Errorf("%.0f allocs, want 0", n)
+	}
+}
+
 func TestEncoderAllocs(t *testing.T) {
 	dst := make([]byte, 0, 1024)
 	subject, sid, size, payload := []byte("orders.eu.1"), []byte("17"), []byte("128"), make([]byte, 128)
@@ -62,6 +77,29 @@ func BenchmarkParser(b *testing.B) {
 			for b.Loop() {
 				if _, n, err := p.Next(in); n != len(in) || err != nil {
 					b.Fatal(n, err)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkKin is one of a row of messages whose subjects differ in one token.
+func BenchmarkKin(b *testing.B) {
+	for _, size := range []int{16, 128} {
+		b.Run(fmt.Sprintf("size=%d", size), func(b *testing.B) {
+			p := Parser{MaxControlLine: 4096, MaxPayload: 1 << 20}
+			payload := strings.Repeat("x", size)
+			in := fmt.Appendf(nil, "PUB orders.eu.1 %d\r\n%s\r\nPUB orders.eu.2 %d\r\n%s\r\n", size, payload, size, payload)
+			if _, n, err := p.Next(in); n != len(in)/2 || err != nil {
+				b.Fatal(n, err)
+			}
+			in = in[len(in)/2:]
+			kin, _ := p.Kin(in)
+			b.SetBytes(int64(len(in)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if n := p.NextKin(in, kin); n != len(in) {
+					b.Fatal(n)
 				}
 			}
 		})

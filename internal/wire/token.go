@@ -33,6 +33,24 @@ func scanToken(b []byte, i int) int {
 	return i
 }
 
+// scanName returns the index of the first byte of b at or after i that is a dot, a blank or a control byte, or len(b). A token of a
+// subject that holds no control byte ends there.
+func scanName(b []byte, i int) int {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for i+8 <= len(b) {
+		word := binary.LittleEndian.Uint64(b[i:])
+		dots := word ^ '.'*ones // zero where there is a dot
+		if found := ((word-0x21*ones)&^word | (dots-ones)&^dots) & highs; found != 0 {
+			return i + bits.TrailingZeros64(found)>>3
+		}
+		i += 8
+	}
+	for i < len(b) && b[i] > ' ' && b[i] != '.' {
+		i++
+	}
+	return i
+}
+
 // skipBlanks returns the index of the first byte of b at or after i that is neither blank nor tab, or len(b).
 func skipBlanks(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\t') {

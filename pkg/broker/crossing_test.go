@@ -45,6 +45,40 @@ func linked() Options {
 	}
 }
 
+// TestAnswerAmongKin: an answer to a request of another account finds its way back from the middle of a row of messages whose subjects
+// differ in one token, to a subscriber who gets them all.
+func TestAnswerAmongKin(t *testing.T) {
+	b := launch(t, Options{
+		Host: "127.0.0.1", Port: RandomPort,
+		Accounts: []Account{
+			{Name: "A", Exports: []Export{{Subject: "svc", Service: true}}},
+			{Name: "B", Imports: []Import{{Account: "A", Subject: "svc", Service: true}}},
+		},
+		Auth: &Auth{Users: []User{{Name: "a", Account: "A"}, {Name: "b", Account: "B"}}},
+	})
+	service, listener, client := as(t, b, "a"), as(t, b, "a"), as(t, b, "b")
+	service.send("SUB svc 1\r\n")
+	service.roundTrip()
+	listener.send("SUB _R_.> 1\r\n")
+	listener.roundTrip()
+	client.send("SUB in 1\r\nPUB svc in 3\r\nreq\r\n")
+	reply := strings.Fields(service.line())[3]
+	service.expect("req")
+	tokens := strings.Split(reply, ".")
+	var batch strings.Builder
+	var heard []string
+	for _, token := range []string{"1", "2", "3", "4", tokens[1], "5"} {
+		text := strings.Join([]string{tokens[0], token, tokens[2]}, ".")
+		batch.WriteString("PUB " + text + " 3\r\nans\r\n")
+		heard = append(heard, "MSG "+text+" 1 3", "ans")
+	}
+	service.send(batch.String())
+	service.roundTrip()
+	client.expect("MSG in 1 3", "ans")
+	client.roundTrip()
+	listener.expect(heard...)
+}
+
 // TestStreamImport: what is published in the exporting account is seen in the importing one, under the name there, and
 // nowhere else. Spec: docs/spec/config.md B6.
 func TestStreamImport(t *testing.T) {

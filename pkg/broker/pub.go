@@ -44,6 +44,7 @@ func (c *conn) publish(w *worker, op wire.Op) bool {
 			return true
 		}
 	}
+	again := w.run.matches == r
 	taken := w.deliver(c, m, r, id.account)
 	if links != nil || id.account.responses.waiting.Load() > 0 {
 		taken = w.deliverAcross(c, m, id.account, 0) || taken
@@ -51,8 +52,11 @@ func (c *conn) publish(w *worker, op wire.Op) bool {
 	switch {
 	case !taken && c.noResponders && len(m.Reply) > 0:
 		c.tellNoResponders(w, m)
-	case w.parser.Repeated && links == nil && !m.headers:
+	case links != nil || m.headers:
+	case w.parser.Repeated:
 		c.publishTrain(w, m, r, id)
+	case again:
+		c.publishKin(w, m, r, id)
 	}
 	return true
 }

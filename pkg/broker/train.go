@@ -45,11 +45,7 @@ const maxTrain = segmentSize / 2
 //
 // Hot path: once per row of messages on one subject. 0 allocs/op.
 func (c *conn) publishTrain(w *worker, m message, r *matches, id *identity) {
-	switch {
-	case c.pedantic, c.verbose, w.live.traceOn,
-		id.rules != nil && !w.permitted.has(id, r, true),
-		len(m.Reply) > 0 && c.noResponders,
-		m.Subject[0] == '_' && bytes.HasPrefix(m.Subject, w.b.responsePrefix): // each goes to whoever asked, see deliverAcross
+	if len(m.Reply) > 0 && c.noResponders || !c.brisk(w, m, r, id, true) {
 		return
 	}
 	n, each := w.parser.More(w.in[w.start:w.end])
@@ -71,6 +67,15 @@ func (c *conn) publishTrain(w *worker, m message, r *matches, id *identity) {
 	w.start += t.n * t.each
 	w.received.messages += int64(t.n)
 	w.received.bytes += int64(t.n) * int64(m.Size)
+}
+
+// brisk reports whether what follows m from c, and goes where m went, which is r, may be published without a look at each message. repeated
+// says that it has the same subject.
+func (c *conn) brisk(w *worker, m message, r *matches, id *identity, repeated bool) bool {
+	return !c.pedantic && !c.verbose && !w.live.traceOn &&
+		(id.rules == nil || w.permitted.has(id, r, repeated)) &&
+		// Those go each to whoever asked, see deliverAcross.
+		!(m.Subject[0] == '_' && bytes.HasPrefix(m.Subject, w.b.responsePrefix))
 }
 
 // extendTrain adds t, which follows m, to the open run.
