@@ -184,85 +184,13 @@ func TestFewPatternsAreWalked(t *testing.T) {
 	checkStructure(t, x)
 }
 
-// TestStem: what two subjects in a row have in common is not walked again, as long as there is one way through the trie.
-func TestStem(t *testing.T) {
-	x := New[*member]()
-	v := &member{}
-	var r Reader[*member]
-	walk := func(s string) int {
-		result := r.walk(x, s, x.generation.Load())
-		if result == nil {
-			t.Fatalf("no result for %s", s)
-		}
-		return len(result.Plain)
-	}
-	expect := func(stem string, known bool) {
-		t.Helper()
-		if s := &r.scratch.stem; string(s.text) != stem || (s.end != nil) != known {
-			t.Errorf("stem %q, known: %v; want %q, %v", s.text, s.end != nil, stem, known)
-		}
-	}
-	x.Insert([]byte("a.b.*"), "", v)
-	x.Insert([]byte("c.>"), "", v)
-	walk("a.b.1")
-	expect("a.b.", false)
-	if walk("a.b.2") != 1 || walk("a.b.3") != 1 || walk("a.b.3.4") != 0 {
-		t.Error("wrong matches of a.b.*")
-	}
-	expect("a.b.", true)
-	walk("a.c.1")
-	expect("a.", true)
-	walk("c.d.1")
-	expect("c.d.", false)
-	if walk("c.d.2") != 1 || walk("c.e") != 1 {
-		t.Error("wrong matches of c.>")
-	}
-	expect("c.", true) // there is nothing below
-	x.Insert([]byte("c.*"), "", v)
-	if got := r.walk(x, "c.e", x.generation.Load()); got != nil {
-		t.Errorf("c.e is on two patterns, and yet there is %v", got)
-	}
-	walk("c.d.1")
-	walk("c.d.2")
-	expect("c.d.", false) // a set is on the way
-	long := strings.Repeat("l.", maxStem/2-1) + "longer."
-	walk(long + "1")
-	walk(long + "2")
-	expect(strings.Repeat("l.", maxStem/2-1), false)
-}
-
-// TestStemsAreApart: a stem in one index says nothing of another, and one of a few tokens nothing of malformed ones.
-func TestStemsAreApart(t *testing.T) {
-	x, y := New[*member](), New[*member]()
-	mine, theirs := &member{name: 1}, &member{name: 2}
-	x.Insert([]byte("a.b.*"), "", mine)
-	y.Insert([]byte("a.b.*"), "", theirs)
-	var r Reader[*member]
-	for range 3 {
-		r.walk(x, "a.b.1", x.generation.Load())
-	}
-	if got := r.walk(y, "a.b.1", y.generation.Load()); len(got.Plain) != 1 || got.Plain[0] != theirs {
-		t.Errorf("a subject of the other index reached %v", got.Plain)
-	}
-	x.Insert([]byte("a.b.*.*"), "", mine)
-	x.Insert([]byte("a.b.*.*.*"), "", mine)
-	for _, s := range []string{"a.b.1.1.1", "a.b.2.1.1", "a.b.3.1.1"} {
-		r.walk(x, s, x.generation.Load())
-	}
-	for _, s := range []string{"a.b..x", "a.b.x.", "a.b..", "a.b."} {
-		if got := r.walk(x, s, x.generation.Load()); got != nil && len(got.Plain) > 0 {
-			t.Errorf("%q reached %v, stem %q", s, got.Plain, r.scratch.stem.text)
-		}
-	}
-}
-
-// TestWalksAreMisses: what is matched by walking found no result at hand, with a stem and without.
+// TestWalksAreMisses: what is matched by walking found no result at hand.
 func TestWalksAreMisses(t *testing.T) {
 	x := New[*member]()
 	x.Insert([]byte("a.b.*"), "", &member{})
 	var r Reader[*member]
 	for _, s := range subjects(100, "a.b.%d") {
-		r.walk(x, string(s), x.generation.Load())
+		r.walk(x, string(s))
 	}
 	r.Settle()
 	if got := x.Stats().Misses; got != 100 {

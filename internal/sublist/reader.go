@@ -22,7 +22,6 @@ type scratchpad[T comparable] struct {
 	sets   []*Result[T]
 	result Result[T]
 	merger merger[T]
-	stem   stem[T]
 }
 
 // Reset drops every reference to an index and its subscriptions, and all memory, for a Reader that is put aside.
@@ -81,7 +80,7 @@ func (r *Reader[T]) lookup(x *Index[T], text string, generation uint64) *Result[
 	walk := x.walk.Load()
 	bare := walk && !x.literal.Load()
 	if bare {
-		if result := r.walk(x, text, generation); result != nil {
+		if result := r.walk(x, text); result != nil {
 			return result
 		}
 	}
@@ -92,7 +91,7 @@ func (r *Reader[T]) lookup(x *Index[T], text string, generation uint64) *Result[
 			return &x.none
 		}
 		if walk && !bare {
-			if result := r.walk(x, text, generation); result != nil {
+			if result := r.walk(x, text); result != nil {
 				return result
 			}
 		}
@@ -104,6 +103,22 @@ func (r *Reader[T]) lookup(x *Index[T], text string, generation uint64) *Result[
 		return cached
 	}
 	return r.fill(x, e, text, hash)
+}
+
+// walk is Match for a subject without an entry of its own by way of the trie; nil if there is no result that may be kept.
+func (r *Reader[T]) walk(x *Index[T], text string) *Result[T] {
+	if !subject.WellFormed(text) {
+		return nil
+	}
+	switch sets := r.collect(x, nil, text); len(sets) {
+	case 0:
+		r.miss(x)
+		return &x.none
+	case 1:
+		r.miss(x)
+		return sets[0]
+	}
+	return nil // a merge, which belongs into the cache
 }
 
 // missing is Match for a subject that has no entry while there are wildcard patterns, and that a walk has no answer for.
