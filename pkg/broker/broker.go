@@ -45,6 +45,7 @@ type Broker struct {
 	crowdedAt   int64         // pending bytes from which publishers wait, see stall.go
 	stallWindow time.Duration // the constants of stall.go; tests that are about what fits and not about time raise them
 	stallBudget time.Duration
+	stalled     atomic.Int64 // goroutines that wait for consumers
 
 	announcer      *announcer // set by New, never written again; nil: not clustered
 	responsePrefix []byte     // begins the reply subjects that services of other accounts see; as above

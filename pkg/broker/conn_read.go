@@ -380,6 +380,9 @@ func (c *conn) lingerBusy() {
 	}
 	cut := time.AfterFunc(c.writeDeadline(), func() { _ = c.net.Close() })
 	defer cut.Stop()
-	for c.linger() && c.raw.unsent() {
+	for c.linger() {
+		if n, _ := c.raw.unsent(); n == 0 {
+			return
+		}
 	}
 }

@@ -90,7 +90,7 @@ func (w *worker) relieveLocked(c *conn, size int) bool {
 	o.mu.Unlock()
 	w.flushDirty() // the others do not wait
 	o.mu.Lock()
-	return w.lastChanceLocked(o, size)
+	return w.lastChanceLocked(c, size)
 }
 
 // fitsLocked reports whether o may take size more bytes. Locks: needs o.mu.

@@ -158,16 +158,25 @@ func readNow(fd uintptr, b []byte) (n int, again bool, err error) {
 }
 
 // unread reports whether there is input that nobody has read.
-func (s rawSocket) unread() bool { return s.ask(syscall.TIOCINQ) }
+func (s rawSocket) unread() bool {
+	n, _ := s.ask(syscall.TIOCINQ)
+	return n > 0
+}
 
-// unsent reports whether there is output that the peer's system has not acknowledged.
-func (s rawSocket) unsent() bool { return s.ask(syscall.TIOCOUTQ) }
+// unsent returns how many bytes of output the peer's system has not acknowledged, and whether that is known.
+func (s rawSocket) unsent() (n int64, known bool) {
+	if s.RawConn == nil {
+		return 0, false
+	}
+	return s.ask(syscall.TIOCOUTQ)
+}
 
-// ask reports whether the queue that request is about has anything in it; a socket that is closed has nothing.
-func (s rawSocket) ask(request uintptr) bool {
+// ask returns the length in bytes of the queue that request is about, and whether that is known: a socket that is closed has none.
+func (s rawSocket) ask(request uintptr) (n int64, known bool) {
 	queued := int32(0)
+	var errno syscall.Errno
 	err := s.Control(func(fd uintptr) {
-		_, _, _ = syscall.Syscall(syscall.SYS_IOCTL, fd, request, uintptr(unsafe.Pointer(&queued)))
+		_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, fd, request, uintptr(unsafe.Pointer(&queued)))
 	})
-	return err == nil && queued > 0
+	return int64(queued), err == nil && errno == 0
 }

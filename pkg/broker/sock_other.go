@@ -23,4 +23,4 @@ func readNow(uintptr, []byte) (n int, again bool, err error) { return 0, true, n
 
 func (rawSocket) unread() bool { return false }
 
-func (rawSocket) unsent() bool { return false }
+func (rawSocket) unsent() (n int64, known bool) { return 0, false }

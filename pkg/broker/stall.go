@@ -13,6 +13,9 @@ import "time"
 // A consumer that has taken in much since it was a laggard, or since it connected, is given more time: its process may just
 // not have been running. The rate that it must reach is the same, counted over the longer window.
 //
+// What it takes in is what its own system has taken from its socket, and not what was written there: that comes in steps of megabytes.
+// With nothing left in its socket it is the server that is late, which has hundreds of publishers to serve, and not the consumer.
+//
 // Before one is cut for having more than max_pending queued, it gets a last chance, lastChanceLocked.
 const (
 	defaultCrowdedAt = 1 << 20                // pending bytes from which a publisher waits; less if max_pending is small
@@ -20,16 +23,19 @@ const (
 	stallBudget      = 100 * time.Millisecond // per batch
 	maxPatience      = 32 * time.Millisecond  // by which the window grows for one that kept up so far
 	patiencePerMiB   = time.Millisecond / 2
-	stallStep        = 200 * time.Microsecond
+	minStallStep     = 200 * time.Microsecond // see Broker.stallStep
 	stallRate        = 200 << 10 // bytes that all of them must take in per window
 	laggardQuota     = 1 << 20   // bytes
+	provenQuota      = 16 << 20  // bytes: more than the buffers of both systems hold, so that the consumer itself has taken in some
 )
 
-// crowded is a connection that has much queued, and how many bytes it had written when the publisher that waits for it
-// looked last: each of several that wait sees all of the progress.
+// crowded is a connection that has much queued, and what the publisher that waits for it knew of it when it looked last: each of several
+// that wait sees all of the progress.
 type crowded struct {
 	conn    *conn
-	written int64
+	written int64 // bytes
+	arrived int64 // of these, with the peer's system, see arrivals
+	served  bool  // all of them: it waits for the server
 }
 
 // crowd notes that c has much queued, so that the worker looks at it after the batch.
@@ -45,23 +51,27 @@ func (w *worker) crowd(c *conn) {
 // Locks: takes out.mu of one connection after the other; none while it waits.
 func (b *Broker) stall(self *conn, crowd []crowded) {
 	self.stalls.Add(1)
+	b.stalled.Add(1)
+	defer b.stalled.Add(-1)
 	begin := time.Now()
 	var look stallLook
 	crowd = b.stillCrowded(self, crowd, &look)
-	window := begin
-	look.taken = 0
+	arrivals(crowd)
+	window, taken, arrived := begin, look.taken, int64(0)
 	for len(crowd) > 0 {
-		time.Sleep(stallStep)
+		time.Sleep(b.stallStep())
 		crowd = b.stillCrowded(self, crowd, &look)
 		now := time.Now()
 		if passed := now.Sub(window); passed >= b.stallWindow {
-			enough := look.taken >= stallRate*int64(passed)/int64(stallWindow)
-			if !enough && passed >= b.stallWindow+look.patience {
+			n, served := arrivals(crowd)
+			arrived += n
+			least := stallRate * int64(passed) / int64(stallWindow)
+			switch {
+			case served, arrived >= least, look.taken-taken >= least:
+				window, taken, arrived = now, look.taken, 0
+			case passed >= b.stallWindow+look.patience:
 				markLaggards(crowd)
 				return
-			}
-			if enough {
-				window, look.taken = now, 0
 			}
 		}
 		if now.Sub(begin) >= b.stallBudget {
@@ -70,34 +80,72 @@ func (b *Broker) stall(self *conn, crowd []crowded) {
 	}
 }
 
-// lastChanceLocked waits for a connection that is cut unless size more bytes fit, and reports whether they do. It waits
+// stallStep is how long a publisher waits before it looks again: the longer, the more of them wait. Hundreds that look all the time take
+// the processors from the consumer, and from the goroutine that writes to it.
+func (b *Broker) stallStep() time.Duration {
+	const frequent = 8 // publishers that may look as often as a single one
+	return minStallStep * time.Duration(max(1, b.stalled.Load()/frequent))
+}
+
+// arrivals returns how many more bytes have arrived with the systems of crowd since it was called for them before, and whether all of
+// them have got all that was written.
+func arrivals(crowd []crowded) (n int64, served bool) {
+	served = true
+	for i := range crowd {
+		k := &crowd[i]
+		unsent, known := k.conn.raw.unsent()
+		n += k.written - unsent - k.arrived
+		k.arrived = k.written - unsent
+		k.served = known && unsent == 0
+		served = served && k.served
+	}
+	return n, served
+}
+
+// lastChanceLocked waits for c, which is cut unless size more bytes fit, and reports whether they do. It waits
 // as long as output is taken in at a good rate, which is measured over stallBudget: that is what a connection which gets
 // more than max_pending in one batch can cost its publishers, once. One that kept up until now is given twice the time, since
-// its process may just not have been running. A laggard has had its chance.
-// Locks: needs o.mu, drops and retakes it.
-func (w *worker) lastChanceLocked(o *outbound, size int) bool {
-	begin, written, keptUp := time.Now(), o.mu.written, false
-	for !o.mu.closed && !o.mu.laggard {
+// its process may just not have been running. A laggard has had its chance, unless it has taken in much before: at the rates at which
+// max_pending fills, a collection of its garbage may be all that is wrong with it.
+// Locks: needs c.out.mu, drops and retakes it.
+func (w *worker) lastChanceLocked(c *conn, size int) bool {
+	o := &c.out
+	w.b.stalled.Add(1)
+	defer w.b.stalled.Add(-1)
+	begin, keptUp := time.Now(), false
+	arrived, _ := c.arrivedLocked()
+	for !o.mu.closed && (!o.mu.laggard || o.mu.written >= provenQuota) {
 		if w.fitsLocked(o, max(size, int(w.live.MaxPending/2))) {
 			return true
 		}
 		if now := time.Now(); now.Sub(begin) >= w.b.stallBudget {
-			enough := o.mu.written-written >= stallRate*int64(stallBudget/stallWindow)
+			n, served := c.arrivedLocked()
+			enough := served || n-arrived >= stallRate*int64(stallBudget/stallWindow)
 			if !enough && !keptUp {
 				return false
 			}
-			begin, written, keptUp = now, o.mu.written, enough
+			begin, arrived, keptUp = now, n, enough
 		}
 		o.mu.Unlock()
-		time.Sleep(stallStep)
+		time.Sleep(w.b.stallStep())
 		o.mu.Lock()
 	}
 	return false
 }
 
+// arrivedLocked returns how many bytes have arrived with the peer's system, and whether that is all that was written to it.
+// Locks: needs c.out.mu, drops and retakes it.
+func (c *conn) arrivedLocked() (n int64, served bool) {
+	n = c.out.mu.written
+	c.out.mu.Unlock()
+	unsent, known := c.raw.unsent()
+	c.out.mu.Lock()
+	return n - unsent, known && unsent == 0
+}
+
 // stallLook is what a look at crowded connections has shown.
 type stallLook struct {
-	taken    int64         // bytes written to them since this was set to zero
+	taken    int64         // bytes written to them so far
 	patience time.Duration // the most that one of those still crowded deserves
 }
 
@@ -123,9 +171,12 @@ func (b *Broker) stillCrowded(self *conn, crowd []crowded, look *stallLook) []cr
 	return kept
 }
 
-// markLaggards makes laggards of crowd.
+// markLaggards makes laggards of crowd, but for those that the server is late with.
 func markLaggards(crowd []crowded) {
 	for _, k := range crowd {
+		if k.served {
+			continue
+		}
 		o := &k.conn.out
 		o.mu.Lock()
 		if o.mu.flushing { // else it has just been emptied
