@@ -24,9 +24,9 @@ const (
 	maxPatience      = 32 * time.Millisecond  // by which the window grows for one that kept up so far
 	patiencePerMiB   = time.Millisecond / 2
 	minStallStep     = 200 * time.Microsecond // see Broker.stallStep
-	stallRate        = 200 << 10 // bytes that all of them must take in per window
-	laggardQuota     = 1 << 20   // bytes
-	provenQuota      = 16 << 20  // bytes: more than the buffers of both systems hold, so that the consumer itself has taken in some
+	stallRate        = 200 << 10              // bytes that all of them must take in per window
+	laggardQuota     = 1 << 20                // bytes
+	provenQuota      = 16 << 20               // bytes: more than the buffers of both systems hold, so that the consumer itself has taken in some
 )
 
 // crowded is a connection that has much queued, and what the publisher that waits for it knew of it when it looked last: each of several
