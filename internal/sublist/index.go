@@ -183,8 +183,8 @@ func (x *Index[T]) insertLiteralLocked(text, queue string, v T) string {
 	e = newEntry[leaf[T]](text, hash)
 	x.tell(v, e.key)
 	x.replaceLocked(&e.payload, (*Result[T])(nil).with(queue, v, x.nextIDLocked()))
-	x.leaves.add(x.hasher, e)
 	x.countLiteralLocked(1)
+	x.leaves.add(x.hasher, e)
 	return e.key
 }
 
@@ -212,8 +212,8 @@ func (x *Index[T]) leafLocked(text string) *entry[leaf[T]] {
 // shrinkLiteralLocked makes next, which is less than before and nil if nobody is left, the set of e.
 func (x *Index[T]) shrinkLiteralLocked(e *entry[leaf[T]], next *Result[T]) {
 	if next == nil {
-		x.countLiteralLocked(-1)
 		x.killLocked(e)
+		x.countLiteralLocked(-1)
 		return
 	}
 	x.replaceLocked(&e.payload, next)
@@ -305,7 +305,8 @@ func (x *Index[T]) nextIDLocked() uint32 {
 // view returns b as a string without a copy. The string is good only until b is written to: what is kept is cloned.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// countLiteralLocked counts n more literal subjects that have subscriptions.
+// countLiteralLocked counts n more literal subjects that have subscriptions. It comes before the first of them can be matched, and after the
+// last can be: see Own.
 func (x *Index[T]) countLiteralLocked(n int) {
 	x.mu.literals += n
 	if some := x.mu.literals > 0; some != x.literal.Load() {

@@ -146,6 +146,32 @@ func matchAsKin(r *Reader[*member], x *Index[*member], s string, kin bool) *Resu
 	return r.Match(x, []byte(s))
 }
 
+// TestOwnUntilItIsGone: as long as a subject can be matched with subscriptions of its own, Own says so.
+func TestOwnUntilItIsGone(t *testing.T) {
+	x := New[*member]()
+	text := []byte("a.m")
+	x.Insert([]byte("a.*"), "", &member{name: 1})
+	own := &member{name: 2}
+	var working sync.WaitGroup
+	var stop atomic.Bool
+	working.Go(func() {
+		for !stop.Load() {
+			x.Insert(text, "", own)
+			x.Remove("a.m", "", own)
+		}
+	})
+	var r Reader[*member]
+	for range 1_000_000 {
+		result := r.Match(x, text)
+		if len(result.Plain) == 2 && result.Stable() && x.AnyToken(text, 2) && r.Match(x, text) == result {
+			t.Error("others have the matches of a subject with a subscription of its own")
+			break
+		}
+	}
+	stop.Store(true)
+	working.Wait()
+}
+
 func note(found []bool, r *Result[*member]) {
 	for _, v := range r.Plain {
 		if v.name >= 0 {

@@ -11,7 +11,7 @@ type Kin struct {
 }
 
 // Kin returns what the PUB that Next has just returned and the one at the front of b, which follows it, have in common, and whether
-// their subjects may differ in one token alone; NextKin looks closer. It borrows the input.
+// their subjects differ in one token alone. It borrows the input.
 func (p *Parser) Kin(b []byte) (k Kin, ok bool) {
 	const verb = len("PUB ")
 	if p.line == nil {
@@ -23,9 +23,9 @@ func (p *Parser) Kin(b []byte) (k Kin, ok bool) {
 	}
 	for i, c := range subject {
 		if b[verb+i] != c {
-			end := scanName(subject, k.At)
-			k.head, k.foot = p.line[:verb+k.At], subject[end:]
-			return k, true
+			k.head, k.foot = p.line[:verb+k.At], subject[scanName(subject, k.At):]
+			end := scanName(b, verb+k.At)
+			return k, end > verb+k.At && bytes.HasPrefix(b[end:], k.foot)
 		}
 		if c == '.' {
 			k.At = i + 1

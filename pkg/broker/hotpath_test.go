@@ -30,6 +30,7 @@ var hotPaths = []struct {
 	{name: "queue group", connect: quietConnect, subs: []string{"SUB a.b q 1\r\n", "SUB a.b q 1\r\n", "SUB a.> q 1\r\n"}, input: publishes(100, 128, "a.b")},
 	{name: "two subjects in turn", connect: quietConnect, subs: []string{"SUB a.b 1\r\n", "SUB a.c 1\r\n"}, input: strings.Repeat(publishes(1, 32, "a.b")+publishes(1, 32, "a.c"), 50)},
 	{name: "many subjects", connect: quietConnect, subs: []string{"SUB a.*.c 1\r\n"}, input: kinRow("a.", ".c", 100)},
+	{name: "two tokens differ", connect: quietConnect, subs: []string{"SUB a.> 1\r\n"}, input: strings.Repeat(publishes(1, 16, "a.1.1")+publishes(1, 16, "a.2.2"), 50)},
 	{name: "8 KiB", connect: quietConnect, subs: []string{"SUB a.b 1\r\n", "SUB a.b 1\r\n"}, input: publishes(4, 8<<10, "a.b")},
 	{name: "verbose", connect: `CONNECT {"verbose":true,"pedantic":true}` + "\r\n", subs: []string{"SUB a.b 1\r\n"}, input: publishes(100, 16, "a.b")},
 	{name: "headers", connect: `CONNECT {"verbose":false,"headers":true}` + "\r\n",

@@ -147,6 +147,36 @@ func TestKinPermissions(t *testing.T) {
 	}
 }
 
+// TestRowsOfTheVerbose: a verbose client gets an +OK for each message of a row, and a pedantic one its error.
+func TestRowsOfTheVerbose(t *testing.T) {
+	const n = 10
+	for _, c := range []struct {
+		connect  string
+		ok, errs int
+	}{
+		{connect: `{"verbose":true,"pedantic":false}`, ok: 1 + 2*n + 3},
+		{connect: `{"verbose":false,"pedantic":true}`, errs: 2},
+	} {
+		e := newEngine(t)
+		said := filepath.Join(t.TempDir(), "said")
+		publisher := e.connect(said, "CONNECT "+c.connect+"\r\n")
+		_, file := e.subscribe(t, "a.*", "1")
+		valid, invalid := kinRow("a.", "", n)+row(0, n, 2, "a.x"), "PUB a.* 1\r\nx\r\nPUB a.> 1\r\nx\r\n"
+		e.feed(publisher, valid+invalid+"PUB a.y 1\r\nx\r\n")
+		if c.errs == 0 {
+			valid += invalid
+		}
+		expectLines(t, file, linesFor(valid+"PUB a.y 1\r\nx\r\n", "a.*", "1"))
+		text, err := os.ReadFile(said)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, errs := strings.Count(string(text), "+OK"), strings.Count(string(text), "Invalid Subject"); ok != c.ok || errs != c.errs {
+			t.Errorf("%s: %d times +OK and %d errors, want %d and %d", c.connect, ok, errs, c.ok, c.errs)
+		}
+	}
+}
+
 // TestKinOfTooMuch: a message above the limit of its user ends the connection in the middle of a row as well.
 func TestKinOfTooMuch(t *testing.T) {
 	e := newEngine(t)

@@ -15,6 +15,8 @@ type run struct {
 	classes []class  // the memory of earlier runs stays behind the end
 	members int      // subscribers, of all classes
 	open    tally    // encoded and not queued yet
+
+	strangers uint // messages in a row that were not kin of the one before, see publishKin
 }
 
 // A message with a payload of at least bigPayload bytes for at most fewMembers subscribers is not copied: only what stands
@@ -202,5 +204,5 @@ func (u *run) forget() {
 		clear(k.subs)
 		k.subs, k.target = k.subs[:0], target{}
 	}
-	u.classes, u.matches, u.refused = u.classes[:0], nil, nil
+	u.classes, u.matches, u.refused, u.strangers = u.classes[:0], nil, nil, 0
 }

@@ -13,8 +13,9 @@ import "time"
 // A consumer that has taken in much since it was a laggard, or since it connected, is given more time: its process may just
 // not have been running. The rate that it must reach is the same, counted over the longer window.
 //
-// What it takes in is what its own system has taken from its socket, and not what was written there: that comes in steps of megabytes.
-// With nothing left in its socket it is the server that is late, which has hundreds of publishers to serve, and not the consumer.
+// Two things count as taken in: what was written to its socket, and what its system has acknowledged (Linux, without TLS). The former comes in
+// steps of megabytes. With nothing left in its socket it is the server that is late, which has hundreds of publishers to serve, and
+// not the consumer.
 //
 // Before one is cut for having more than max_pending queued, it gets a last chance, lastChanceLocked.
 const (
@@ -24,9 +25,9 @@ const (
 	maxPatience      = 32 * time.Millisecond  // by which the window grows for one that kept up so far
 	patiencePerMiB   = time.Millisecond / 2
 	minStallStep     = 200 * time.Microsecond // see Broker.stallStep
-	stallRate        = 200 << 10              // bytes that all of them must take in per window
-	laggardQuota     = 1 << 20                // bytes
-	provenQuota      = 16 << 20               // bytes: more than the buffers of both systems hold, so that the consumer itself has taken in some
+	maxStallStep     = stallBudget / 4
+	stallRate        = 200 << 10 // bytes that all of them must take in per window
+	laggardQuota     = 1 << 20   // bytes
 )
 
 // crowded is a connection that has much queued, and what the publisher that waits for it knew of it when it looked last: each of several
@@ -58,33 +59,33 @@ func (b *Broker) stall(self *conn, crowd []crowded) {
 	crowd = b.stillCrowded(self, crowd, &look)
 	arrivals(crowd)
 	window, taken, arrived := begin, look.taken, int64(0)
-	for len(crowd) > 0 {
-		time.Sleep(b.stallStep())
-		crowd = b.stillCrowded(self, crowd, &look)
-		now := time.Now()
+	for now := begin; len(crowd) > 0 && now.Sub(begin) < b.stallBudget; now = time.Now() {
 		if passed := now.Sub(window); passed >= b.stallWindow {
 			n, served := arrivals(crowd)
 			arrived += n
-			least := stallRate * int64(passed) / int64(stallWindow)
 			switch {
-			case served, arrived >= least, look.taken-taken >= least:
+			case served || fastEnough(passed, max(arrived, look.taken-taken)):
 				window, taken, arrived = now, look.taken, 0
 			case passed >= b.stallWindow+look.patience:
 				markLaggards(crowd)
 				return
 			}
 		}
-		if now.Sub(begin) >= b.stallBudget {
-			return
-		}
+		time.Sleep(b.stallStep())
+		crowd = b.stillCrowded(self, crowd, &look)
 	}
+}
+
+// fastEnough reports whether consumers that have taken in n bytes in a time keep up.
+func fastEnough(passed time.Duration, n int64) bool {
+	return n >= stallRate*int64(passed)/int64(stallWindow)
 }
 
 // stallStep is how long a publisher waits before it looks again: the longer, the more of them wait. Hundreds that look all the time take
 // the processors from the consumer, and from the goroutine that writes to it.
 func (b *Broker) stallStep() time.Duration {
 	const frequent = 8 // publishers that may look as often as a single one
-	return minStallStep * time.Duration(max(1, b.stalled.Load()/frequent))
+	return min(minStallStep*time.Duration(max(1, b.stalled.Load()/frequent)), maxStallStep)
 }
 
 // arrivals returns how many more bytes have arrived with the systems of crowd since it was called for them before, and whether all of
@@ -105,8 +106,7 @@ func arrivals(crowd []crowded) (n int64, served bool) {
 // lastChanceLocked waits for c, which is cut unless size more bytes fit, and reports whether they do. It waits
 // as long as output is taken in at a good rate, which is measured over stallBudget: that is what a connection which gets
 // more than max_pending in one batch can cost its publishers, once. One that kept up until now is given twice the time, since
-// its process may just not have been running. A laggard has had its chance, unless it has taken in much before: at the rates at which
-// max_pending fills, a collection of its garbage may be all that is wrong with it.
+// its process may just not have been running. A laggard has had its chance.
 // Locks: needs c.out.mu, drops and retakes it.
 func (w *worker) lastChanceLocked(c *conn, size int) bool {
 	o := &c.out
@@ -114,13 +114,13 @@ func (w *worker) lastChanceLocked(c *conn, size int) bool {
 	defer w.b.stalled.Add(-1)
 	begin, keptUp := time.Now(), false
 	arrived, _ := c.arrivedLocked()
-	for !o.mu.closed && (!o.mu.laggard || o.mu.written >= provenQuota) {
+	for !o.mu.closed && !o.mu.laggard {
 		if w.fitsLocked(o, max(size, int(w.live.MaxPending/2))) {
 			return true
 		}
 		if now := time.Now(); now.Sub(begin) >= w.b.stallBudget {
 			n, served := c.arrivedLocked()
-			enough := served || n-arrived >= stallRate*int64(stallBudget/stallWindow)
+			enough := served || fastEnough(stallBudget, n-arrived)
 			if !enough && !keptUp {
 				return false
 			}

@@ -1,15 +1,20 @@
 package broker
 
-import (
-	"io"
-	"testing"
-)
+import "testing"
 
 // isLaggard reports whether c is one.
 func (c *conn) isLaggard() bool {
 	c.out.mu.Lock()
 	defer c.out.mu.Unlock()
 	return c.out.mu.laggard
+}
+
+// late adds pending bytes to what waits for c, as if a writer goroutine that flushes had not run for long.
+func (c *conn) late(pending int64, flushing bool) {
+	c.out.mu.Lock()
+	defer c.out.mu.Unlock()
+	c.out.mu.pending += pending
+	c.out.mu.flushing = flushing
 }
 
 // TestServedIsNoLaggard: a consumer whose system has taken everything that was written is not to blame for what the server has not got
@@ -19,18 +24,12 @@ func TestServedIsNoLaggard(t *testing.T) {
 	publisher, reader, stuck := joinQuiet(t, b), joinQuiet(t, b), joinQuiet(t, b)
 	c := reader.serverSide(b)
 	await(t, "what was written has arrived", func() bool { n, known := c.raw.unsent(); return known && n == 0 })
-	late := func(pending int64, flushing bool) {
-		c.out.mu.Lock()
-		c.out.mu.pending += pending
-		c.out.mu.flushing = flushing // by a writer goroutine that has not run for long
-		c.out.mu.Unlock()
-	}
-	late(b.crowdedAt+1, true)
+	c.late(b.crowdedAt+1, true)
 	b.stall(publisher.serverSide(b), []crowded{{conn: c}})
 	if c.isLaggard() {
 		t.Error("the server was late, and the consumer is a laggard")
 	}
-	late(-b.crowdedAt-1, false)
+	c.late(-b.crowdedAt-1, false)
 
 	stuck.send("SUB foo 1\r\n")
 	stuck.roundTrip()
@@ -41,74 +40,74 @@ func TestServedIsNoLaggard(t *testing.T) {
 	}
 }
 
-// TestLastChanceOfLaggards: a laggard that has taken in much before is waited for once more before it is cut, and any other is not.
-func TestLastChanceOfLaggards(t *testing.T) {
+// TestMixedCrowd: of two consumers for which a publisher waits, the one that does not read becomes a laggard, and not the one that the
+// server is late with.
+func TestMixedCrowd(t *testing.T) {
 	b := launch(t, Options{})
-	c := joinQuiet(t, b).serverSide(b)
-	w := b.borrow()
-	defer b.giveBack(w)
-	chance := func(written int64) bool {
-		c.out.mu.Lock()
-		defer c.out.mu.Unlock()
-		c.out.mu.laggard, c.out.mu.written, c.out.mu.pending = true, written, w.live.MaxPending
-		fits := w.lastChanceLocked(c, 1)
-		c.out.mu.laggard, c.out.mu.pending = false, 0
-		return fits
+	publisher, reader, stuck := joinQuiet(t, b), joinQuiet(t, b), joinQuiet(t, b)
+	stuck.send("SUB foo 1\r\n")
+	stuck.roundTrip()
+	publisher.flood("foo", 30<<20, 8<<10)
+	publisher.roundTrip()
+	full, empty := stuck.serverSide(b), reader.serverSide(b)
+	await(t, "what was written to the reader has arrived", func() bool { n, known := empty.raw.unsent(); return known && n == 0 })
+	full.out.mu.Lock()
+	full.out.mu.laggard = false
+	full.out.mu.Unlock()
+	empty.late(b.crowdedAt+1, true)
+	b.stall(publisher.serverSide(b), []crowded{{conn: full}, {conn: empty}})
+	if !full.isLaggard() || empty.isLaggard() {
+		t.Errorf("laggards: the one that does not read %v, the other %v", full.isLaggard(), empty.isLaggard())
 	}
-	if chance(provenQuota - 1) {
-		t.Error("a laggard that has never taken in much fits")
-	}
-	recovered := make(chan struct{})
-	go func() {
-		defer close(recovered)
-		await(t, "somebody waits for it", func() bool { return b.stalled.Load() > 0 })
-		c.out.mu.Lock()
-		c.out.wroteLocked(int(w.live.MaxPending))
-		c.out.mu.Unlock()
-	}()
-	if !chance(provenQuota) {
-		t.Error("a laggard that goes on reading does not get its last chance")
-	}
-	<-recovered
+	empty.late(-b.crowdedAt-1, false)
 }
 
-// TestLastChanceEnds: a consumer that has taken in much and does not read any more is cut all the same.
-func TestLastChanceEnds(t *testing.T) {
-	const size = 8 << 10
-	b := launch(t, Options{MaxPending: 4 << 20})
+// TestArrivals: what a consumer reads shows long before its socket can be written to again.
+func TestArrivals(t *testing.T) {
+	b := launch(t, Options{})
 	publisher, reader := joinQuiet(t, b), joinQuiet(t, b)
 	reader.send("SUB foo 1\r\n")
 	reader.roundTrip()
+	publisher.flood("foo", 30<<20, 8<<10)
+	publisher.roundTrip()
 	c := reader.serverSide(b)
-	for c.arrivedSoFar() < 2*provenQuota {
-		result := reader.reading(rounded(1<<20, size))
-		publisher.flood("foo", 1<<20, size)
-		reader.awaitRead(result)
+	before, known := c.raw.unsent()
+	if !known || before == 0 {
+		t.Fatalf("%d bytes are in the socket of a reader that does not read", before)
 	}
-	go func() { // until the reader is cut
-		for publisher.trySend(pub("foo", size)) == nil && !c.ended() {
-		}
-	}()
-	await(t, "the reader is cut", func() bool { return b.Stats().SlowConsumers == 1 })
-	if _, err := io.Copy(io.Discard, reader); err != nil {
-		t.Logf("the end of what the reader got: %v", err)
+	crowd := []crowded{{conn: c, written: 64 << 20}}
+	arrivals(crowd)
+	total := int64(0)
+	result := reader.reading(rounded(30<<20, 8<<10))
+	await(t, "something arrives", func() bool {
+		n, _ := arrivals(crowd)
+		total += n
+		return total != 0
+	})
+	reader.awaitRead(result)
+	await(t, "all of it arrives", func() bool {
+		n, served := arrivals(crowd)
+		total += n
+		return served
+	})
+	if total != before {
+		t.Errorf("%d bytes have arrived of %d that had not", total, before)
+	}
+	if !fastEnough(stallWindow, stallRate) || fastEnough(stallWindow, stallRate-1) || fastEnough(2*stallWindow, stallRate) {
+		t.Error("a consumer keeps up with another rate than stallRate per stallWindow")
 	}
 }
 
-func (c *conn) arrivedSoFar() int64 {
-	c.out.mu.Lock()
-	defer c.out.mu.Unlock()
-	n, _ := c.arrivedLocked()
-	return n
-}
-
-// TestStallStep: the more publishers wait, the less often each of them looks.
+// TestStallStep: the more publishers wait, the less often each of them looks, but often enough for its budget.
 func TestStallStep(t *testing.T) {
 	b := launch(t, Options{})
 	one := b.stallStep()
 	b.stalled.Add(800)
-	defer b.stalled.Add(-800)
-	if many := b.stallStep(); one != minStallStep || many != 100*minStallStep {
-		t.Errorf("%v for one, %v for 800; want %v and %v", one, many, minStallStep, 100*minStallStep)
+	many := b.stallStep()
+	b.stalled.Add(1 << 20)
+	most := b.stallStep()
+	b.stalled.Store(0)
+	if one != minStallStep || many != 100*minStallStep || most != maxStallStep {
+		t.Errorf("%v for one, %v for 800, %v for very many; want %v, %v and %v", one, many, most, minStallStep, 100*minStallStep, maxStallStep)
 	}
 }
