@@ -75,7 +75,7 @@ func (c *conn) brisk(w *worker, m message, r *matches, id *identity, repeated bo
 	return !c.pedantic && !c.verbose && !w.live.traceOn &&
 		(id.rules == nil || w.permitted.has(id, r, repeated)) &&
 		// Those go each to whoever asked, see deliverAcross.
-		!(m.Subject[0] == '_' && bytes.HasPrefix(m.Subject, w.b.responsePrefix))
+		(m.Subject[0] != '_' || !bytes.HasPrefix(m.Subject, w.b.responsePrefix))
 }
 
 // extendTrain adds t, which follows m, to the open run.
