@@ -183,11 +183,13 @@ func awaitReady(process *os.Process, ready *os.File, limit time.Duration) handov
 
 // endHandover goes into lame duck mode if the new process serves.
 func (d *daemon) endHandover(r handoverResult) (serves bool) {
+	if r.err != nil {
+		d.rewritePIDFile() // before the answer: who asked may look at once
+	}
 	d.upgrading.reply <- r
 	d.upgrading = nil
 	if r.err != nil {
 		d.logger.Error().Msgf("Cannot hand over: %v", r.err)
-		d.rewritePIDFile()
 		return false
 	}
 	d.logger.Info().Msgf("Handed over to process %d", r.pid)
