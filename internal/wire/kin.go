@@ -3,7 +3,7 @@ package wire
 import "bytes"
 
 // Kin are PUBs that lie one behind the other and whose subjects differ in one token alone: telemetry is like that, with a subject for
-// each device. At is where in the subject that token begins.
+// each device. At is where in the subject that token begins. Nothing is kin to the zero value.
 type Kin struct {
 	At int
 
@@ -39,7 +39,7 @@ func (p *Parser) Kin(b []byte) (k Kin, ok bool) {
 //
 // Hot path: once per message of a row of kin. 0 allocs/op (TestKinAllocs, BenchmarkKin).
 func (p *Parser) NextKin(b []byte, k Kin) int {
-	if !bytes.HasPrefix(b, k.head) {
+	if len(k.foot) == 0 || !bytes.HasPrefix(b, k.head) {
 		return 0
 	}
 	end := scanName(b, len(k.head))
